@@ -1,0 +1,1 @@
+"""Scenes, their schema and loader, and the games that worlds are trained on."""

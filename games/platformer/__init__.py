@@ -1,0 +1,1 @@
+"""A side-view platformer: levels, integer physics, drawing, and a play-like policy."""
