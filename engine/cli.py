@@ -1,0 +1,49 @@
+"""The command `rollplay`: the one place where all parts meet.
+
+Commands live in `engine.commands`, one a file, and import what is heavy only when they run.
+"""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from engine.commands.check import check
+from engine.commands.parts import Parts
+from engine.commands.play import play
+from engine.commands.profile import profile
+from engine.commands.scenes import scenes
+from engine.environment import version_of
+
+
+def _print_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(f"rollplay {version_of('rollplay') or '(not installed)'}")
+        context.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Print the version and exit.",
+)
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """A game engine whose worlds are drawn by a network and steered by the keyboard."""
+    context.obj = context.obj or Parts()
+
+
+for command in (play, profile, scenes, check):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line."""
+    # pygame greets on stdout when imported; stdout is for data.
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    cli(prog_name="rollplay")

@@ -1,0 +1,21 @@
+"""Options that several commands share."""
+
+import click
+
+actions_option = click.option(
+    "--actions",
+    metavar="FILE|random",
+    help="What is held at each tick: an actions file, or a random player.",
+)
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), help="Seed of the world's noise [default: the scene's]."
+)
+fps_option = click.option(
+    "--fps", type=click.IntRange(1, 240), help="Ticks per second [default: the scene's]."
+)
+threads_option = click.option(
+    "--threads", type=click.IntRange(min=1), help="CPU threads [default: the physical cores]."
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document instead of a table."
+)

@@ -1,0 +1,167 @@
+"""Put a scene on: window, world, input, recorder and loop, in the order a player likes best.
+
+The window and its title card come first; the world, which takes longest to load, comes after.
+Knows every part of the engine, and nothing about the command line.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.actions import Script, read_actions
+from engine.commands.parts import Parts
+from engine.controls import CONTROL_KEYS
+from engine.display import HeadlessDisplay
+from engine.hud import NullHud, PygameHud
+from engine.input import RandomInput, ScriptedInput, WindowControlled
+from engine.loop import Hud, Input, Pacer, Recorder, Session, Spans, World
+from engine.pacing import Clock, FixedRatePacer, Unpaced
+from engine.profiler import Report
+from engine.pygame_display import PygameDisplay
+from engine.pygame_input import PygameInput
+from engine.pynput_input import PynputInput
+from engine.recorder import DirectoryRecorder, NullRecorder
+from engine.spans import NullSpans, StageSpans
+from engine.ticklog import TickLog
+from games.platformer.level import FRAME
+from games.scene import WORLDS, Scene, start_frames
+
+START_FRAMES = 4
+RANDOM = "random"
+MOST_TICKS_LOGGED = 1 << 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a scene is to be run. Without `actions` the keyboard steers, or a random player.
+
+    actions: an actions file or "random". fps, scale, seed: None for the scene's own.
+    """
+
+    headless: bool = False
+    paced: bool = True
+    measured: bool = False
+    ticks: int | None = None
+    actions: str | None = None
+    keyboard: str = "pygame"
+    seed: int | None = None
+    fps: int | None = None
+    scale: int | None = None
+    threads: int | None = None
+    out: Path | None = None
+
+
+def put_on(scene: Scene, plan: Plan, parts: Parts) -> Report:
+    """Run a scene as planned and report what it cost."""
+    with _window(scene, plan) as window:
+        world = parts.load_world(WORLDS / scene.world, plan.threads)
+        return _Stage(scene, plan, parts.clock, world, window).run()
+
+
+@contextmanager
+def _window(scene: Scene, plan: Plan) -> Iterator[PygameDisplay | None]:
+    if plan.headless:
+        yield None
+        return
+    side_px = FRAME * (plan.scale or scene.scale)
+    window = PygameDisplay((side_px, side_px), f"{scene.title} - Rollplay")
+    try:
+        window.title(scene.title, _how_to_play(scene))
+        yield window
+    finally:
+        window.close()
+
+
+def _how_to_play(scene: Scene) -> list[str]:
+    lines = [f"{button}: {', '.join(keys)}" for button, keys in scene.keys.items()]
+    controls = [f"{key.upper()} {command.value}" for key, command in CONTROL_KEYS.items()]
+    return ["", *lines, "", "   ".join(controls)]
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """Everything that is known once the world is loaded."""
+
+    scene: Scene
+    plan: Plan
+    clock: Clock
+    world: World
+    window: PygameDisplay | None
+
+    def run(self) -> Report:
+        script = self._script()
+        ticks = self.plan.ticks or (len(script) if script else None)
+        log = TickLog(min(ticks or MOST_TICKS_LOGGED, MOST_TICKS_LOGGED))
+        pacer = self._pacer()
+        session = Session(
+            self.world,
+            start_frames(self.scene, START_FRAMES),
+            scene=self.scene.name,
+            seed=self._seed,
+            source=self._source(script),
+            display=self.window or HeadlessDisplay(),
+            hud=self._hud(log, pacer),
+            recorder=self._recorder(),
+            pacer=pacer,
+            clock=self.clock,
+            spans=self._spans(log),
+            log=log,
+        )
+        return session.run(ticks)
+
+    @property
+    def _seed(self) -> int:
+        return self.scene.seed if self.plan.seed is None else self.plan.seed
+
+    def _script(self) -> Script | None:
+        actions = self.plan.actions
+        if actions is None or actions == RANDOM:
+            return None
+        return read_actions(Path(actions), self.world.buttons)
+
+    def _source(self, script: Script | None) -> Input:
+        window = self.window
+        if script is None and self.plan.actions is None and self.plan.keyboard == "pygame":
+            return PygameInput(self.world.buttons, self.scene.keys, self.clock)
+        source: Input
+        if script is not None:
+            source = ScriptedInput(script, self.clock)
+        elif self.plan.actions == RANDOM:
+            source = RandomInput(len(self.world.buttons), seed=self._seed, clock=self.clock)
+        else:
+            source = PynputInput(self.world.buttons, self.scene.keys, self.clock)
+        if window is None:
+            return source
+        return WindowControlled(source, PygameInput(self.world.buttons, {}, self.clock))
+
+    def _pacer(self) -> Pacer:
+        if not self.plan.paced:
+            return Unpaced()
+        return FixedRatePacer(self.plan.fps or self.scene.fps, self.clock)
+
+    def _spans(self, log: TickLog) -> Spans:
+        return StageSpans(log.capacity, self.clock) if self.plan.measured else NullSpans()
+
+    def _hud(self, log: TickLog, pacer: Pacer) -> Hud:
+        if self.window is None:
+            return NullHud()
+        return PygameHud(
+            self.window,
+            buttons=self.world.buttons,
+            backend=self.world.backend,
+            log=log,
+            pacer=pacer,
+            clock=self.clock,
+        )
+
+    def _recorder(self) -> Recorder:
+        if self.plan.out is None:
+            return NullRecorder()
+        return DirectoryRecorder(
+            self.plan.out,
+            scene=self.scene.name,
+            world=self.world.name,
+            seed=self._seed,
+            buttons=self.world.buttons,
+        )

@@ -1,0 +1,94 @@
+"""The game window.
+
+Knows pygame surfaces and the size of frames; knows nothing about what they show. Surfaces are made
+when the frame or window size changes, and written in place otherwise.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pygame
+from numpy.typing import NDArray
+
+from engine.display import Placement, has_display, place
+from engine.errors import DisplayError
+
+_BACKGROUND = (12, 12, 16)
+_HEADING = (240, 240, 245)
+_TEXT = (150, 152, 165)
+_CLOSED = Placement(0, 0, 0, 0)
+
+
+class PygameDisplay:
+    """A resizable window with the frame enlarged by an integer in its middle.
+
+    size_px: first (width, height) of the window.
+    """
+
+    def __init__(self, size_px: tuple[int, int], caption: str) -> None:
+        if not has_display():
+            raise DisplayError("there is no display here; add --headless to play without one")
+        try:
+            pygame.display.init()
+            pygame.display.set_mode(size_px, pygame.RESIZABLE)
+        except pygame.error as error:
+            raise DisplayError(
+                f"no window can be opened here ({error}); add --headless to play without one"
+            ) from error
+        pygame.display.set_caption(caption)
+        pygame.font.init()
+        self._fit_for: tuple[tuple[int, ...], tuple[int, int]] | None = None
+        self._placement = _CLOSED
+
+    @property
+    def surface(self) -> pygame.Surface:
+        """The window's surface, to draw on between blit and present."""
+        window = pygame.display.get_surface()
+        if window is None:
+            raise DisplayError("the window is closed")
+        return window
+
+    def title(self, heading: str, lines: Sequence[str]) -> None:
+        """Show a title card at once."""
+        window = self.surface
+        width, height = window.get_size()
+        window.fill(_BACKGROUND)
+        large = pygame.font.Font(None, max(20, height // 8))
+        small = pygame.font.Font(None, max(14, height // 20))
+        text = [large.render(heading, True, _HEADING)]
+        text += [small.render(line, True, _TEXT) for line in lines]
+        top = (height - sum(line.get_height() for line in text)) // 2
+        for line in text:
+            window.blit(line, ((width - line.get_width()) // 2, top))
+            top += line.get_height()
+        pygame.event.pump()
+        self.present()
+
+    def blit(self, frame: NDArray[np.uint8]) -> None:
+        """Lay a frame out on the window's surface."""
+        window = self.surface
+        if self._fit_for != (frame.shape, window.get_size()):
+            self._fit(frame, window)
+        np.copyto(self._pixels, frame)
+        self._native.blit(self._upload, (0, 0))
+        pygame.transform.scale(self._native, self._placement[2:], self._scaled)
+        window.fill(0)
+        window.blit(self._scaled, self._placement[:2])
+
+    def present(self) -> None:
+        """Flip."""
+        pygame.display.flip()
+
+    def close(self) -> None:
+        """Close the window."""
+        pygame.font.quit()
+        pygame.display.quit()
+
+    def _fit(self, frame: NDArray[np.uint8], window: pygame.Surface) -> None:
+        size = (frame.shape[1], frame.shape[0])
+        self._placement = place(size, window.get_size())
+        self._pixels = np.zeros_like(frame, order="C")
+        self._upload = pygame.image.frombuffer(self._pixels.data, size, "RGB")
+        self._native = pygame.Surface(size)
+        self._scaled = pygame.Surface(self._placement[2:])
+        self._fit_for = (frame.shape, window.get_size())
