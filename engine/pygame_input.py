@@ -10,6 +10,7 @@ import pygame
 
 from engine.controls import CONTROL_KEYS, Command
 from engine.errors import InputError
+from engine.input import NO_COMMANDS
 from engine.keys import HeldKeys
 from engine.pacing import Clock
 from engine.sample import Sample
@@ -43,15 +44,17 @@ class PygameInput:
         self._commands: list[Command] = []
 
     def start(self) -> None:
-        """Forget what was tapped while nothing was running."""
+        """Forget what was tapped while nothing ran; commands wait for the first `poll`."""
+        self._pump()
         self._keys.forget_taps()
 
     def poll(self) -> Sequence[Command]:
-        """Pump the event queue and return the commands in it; the list is reused."""
-        self._commands.clear()
-        for event in pygame.event.get():
-            self._handle(event)
-        return self._commands
+        """Pump the event queue and return the commands in it."""
+        self._pump()
+        if not self._commands:
+            return NO_COMMANDS
+        commands, self._commands = self._commands, []
+        return commands
 
     def sample(self) -> Sample:
         """Return what was held or tapped since the last sample, as of the last `poll`."""
@@ -60,6 +63,10 @@ class PygameInput:
 
     def close(self) -> None:
         """The display owns the event queue."""
+
+    def _pump(self) -> None:
+        for event in pygame.event.get():
+            self._handle(event)
 
     def _handle(self, event: pygame.event.Event) -> None:
         if event.type == pygame.KEYDOWN:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import click
 
 from engine.commands.errors import BAD_INPUT
+from engine.commands.parts import Parts
 
 
 @click.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
-def check(*, paths: tuple[str, ...]) -> None:
-    """Check scene files, or shipped scenes by name; prints all errors of all of them, and exits 2 if there are any."""
+@click.pass_obj
+def check(parts: Parts, *, paths: tuple[str, ...]) -> None:
+    """Check scene files, or shipped scenes by name.
+
+    Prints all errors of all of them, and exits 2 if there are any.
+    """
     from games.problems import SceneErrors
-    from games.scene import load_scene, resolve_scene
 
     broken = False
     for path in paths:
         try:
-            load_scene(resolve_scene(path))
+            parts.scene(path)
         except SceneErrors as errors:
             broken = True
             click.echo(str(errors), err=True)

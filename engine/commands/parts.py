@@ -14,20 +14,34 @@ from engine.pacing import Clock, SystemClock
 
 if TYPE_CHECKING:
     from engine.loop import World
+    from games.scene import Scene
 
-    LoadWorld = Callable[[Path, int | None], World]
 
-
-def load_real_world(directory: Path, threads: int | None) -> World:
-    """Load a world bundle; this is what imports ONNX Runtime."""
+def load_shipped_world(name: str, threads: int | None) -> World:
+    """Load a world bundle from assets/worlds; this is what imports ONNX Runtime."""
+    from games.scene import WORLDS
     from world_model.world import load_world
 
-    return load_world(directory, threads=threads)
+    return load_world(WORLDS / name, threads=threads)
+
+
+def load_checked_scene(path: Path) -> Scene:
+    """Load a scene file, raising SceneErrors with everything that is wrong with it."""
+    from games.scene import load_scene
+
+    return load_scene(path)
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Where worlds and time come from."""
+    """Where scenes, worlds and time come from."""
 
-    load_world: LoadWorld = load_real_world
+    load_scene: Callable[[Path], Scene] = load_checked_scene
+    load_world: Callable[[str, int | None], World] = load_shipped_world
     clock: Clock = field(default_factory=SystemClock)
+
+    def scene(self, name_or_path: str) -> Scene:
+        """Find and load a scene."""
+        from games.scene import resolve_scene
+
+        return self.load_scene(resolve_scene(name_or_path))

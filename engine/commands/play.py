@@ -65,7 +65,6 @@ def play(
         raise click.UsageError("--headless needs --ticks N or --actions FILE, or it would not end")
     with told_to_the_user():
         from engine.commands.stage import Plan, put_on
-        from games.scene import load_scene, resolve_scene
 
         plan = Plan(
             headless=headless,
@@ -79,5 +78,5 @@ def play(
             threads=threads,
             out=out,
         )
-        report = put_on(load_scene(resolve_scene(scene)), plan, parts)
+        report = put_on(parts.scene(scene), plan, parts)
         click.echo(report.summary(), err=True)

@@ -50,7 +50,6 @@ def profile(
     with told_to_the_user():
         from engine.commands.stage import Plan, put_on
         from engine.errors import DisplayError
-        from games.scene import load_scene, resolve_scene
 
         plan = Plan(
             headless=headless,
@@ -61,7 +60,7 @@ def profile(
             fps=fps,
             threads=threads,
         )
-        checked = load_scene(resolve_scene(scene))
+        checked = parts.scene(scene)
         try:
             report = put_on(checked, plan, parts)
         except DisplayError:

@@ -8,20 +8,22 @@ import click
 
 from engine.commands.errors import BAD_INPUT
 from engine.commands.options import json_option
+from engine.commands.parts import Parts
 
 
 @click.command()
 @json_option
-def scenes(*, as_json: bool) -> None:
+@click.pass_obj
+def scenes(parts: Parts, *, as_json: bool) -> None:
     """List the shipped scenes: name, title, world, file."""
     from games.problems import SceneErrors
-    from games.scene import find_scenes, load_scene
+    from games.scene import find_scenes
 
     rows = []
     broken = False
     for path in find_scenes():
         try:
-            scene = load_scene(path)
+            scene = parts.load_scene(path)
         except SceneErrors as errors:
             broken = True
             click.echo(str(errors), err=True)

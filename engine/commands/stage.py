@@ -25,7 +25,7 @@ from engine.recorder import DirectoryRecorder, NullRecorder
 from engine.spans import NullSpans, StageSpans
 from engine.ticklog import TickLog
 from games.platformer.level import FRAME
-from games.scene import WORLDS, Scene, start_frames
+from games.scene import Scene, start_frames
 
 START_FRAMES = 4
 RANDOM = "random"
@@ -55,7 +55,7 @@ class Plan:
 def put_on(scene: Scene, plan: Plan, parts: Parts) -> Report:
     """Run a scene as planned and report what it cost."""
     with _window(scene, plan) as window:
-        world = parts.load_world(WORLDS / scene.world, plan.threads)
+        world = parts.load_world(scene.world, plan.threads)
         return _Stage(scene, plan, parts.clock, world, window).run()
 
 

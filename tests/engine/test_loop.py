@@ -1,0 +1,234 @@
+"""The loop, with every device a fake: no waiting, no window, no network."""
+
+import gc
+import tracemalloc
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engine.controls import Command
+from engine.fakes import FRAME_PX, FakeClock, FakeDisplay, FakeInput, FakeWorld
+from engine.hud import NullHud
+from engine.loop import WARM_UP_TICKS, Session
+from engine.pacing import FixedRatePacer
+from engine.recorder import NullRecorder
+from engine.spans import STAGES, NullSpans, StageSpans
+from engine.ticklog import TickLog
+
+LEFT, RIGHT, JUMP = range(3)
+MIDDLE = FRAME_PX // 2
+MS = 1_000_000
+
+
+class Log:
+    """A recorder that keeps everything in memory."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[bool, list[bool]]] = []
+        self.closed = False
+        self._reset = False
+
+    def reset(self) -> None:
+        self._reset = True
+
+    def write(self, frame: NDArray[np.uint8], action: NDArray[np.bool_]) -> None:
+        self.rows.append((self._reset, action.tolist()))
+        self._reset = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Setting:
+    """A session of fakes, and the fakes."""
+
+    def __init__(
+        self,
+        *,
+        held: Sequence[Sequence[int]] = (),
+        commands: Mapping[int, Sequence[Command]] | None = None,
+        costs_ns: Mapping[str, int] | None = None,
+        measured: bool = False,
+        display: FakeDisplay | None = None,
+        capacity: int = 1000,
+    ) -> None:
+        self.clock = FakeClock()
+        self.world = FakeWorld(self.clock, costs_ns)
+        self.input = FakeInput(3, clock=self.clock, held=held, commands=commands)
+        self.display = display or FakeDisplay()
+        self.recorder = Log()
+        self.pacer = FixedRatePacer(20, self.clock)
+        self.log = TickLog(capacity)
+        self.session = Session(
+            self.world,
+            np.zeros((4, FRAME_PX, FRAME_PX, 3), np.uint8),
+            scene="fake scene",
+            seed=7,
+            source=self.input,
+            display=self.display,
+            hud=NullHud(),
+            recorder=self.recorder,
+            pacer=self.pacer,
+            clock=self.clock,
+            spans=StageSpans(100, self.clock) if measured else NullSpans(),
+            log=self.log,
+        )
+
+
+def position(frame: NDArray[np.uint8]) -> tuple[int, int]:
+    rows, columns = np.nonzero(frame[..., 0])
+    return int(columns.min()), int(rows.min())
+
+
+def test_the_frame_presented_is_the_one_that_this_ticks_action_caused() -> None:
+    setting = Setting(held=[[], [RIGHT], [], [LEFT], [JUMP]])
+    setting.session.run(5)
+    moved = [x - MIDDLE for x, _ in map(position, setting.display.presented)]
+    assert moved == [0, 1, 1, 0, 0]
+    assert position(setting.display.presented[-1]) == (MIDDLE, MIDDLE - 1)
+
+
+def test_play_begins_at_the_start_frames_whatever_the_warm_up_did() -> None:
+    setting = Setting()
+    setting.session.run(3)
+    assert setting.world.seeds == [7, 7]
+    assert len(setting.world.actions) == 3
+    assert len(setting.display.presented) == 3
+
+
+def test_input_is_started_only_after_the_warm_up() -> None:
+    class LateWorld(FakeWorld):
+        def denoise(self, action: NDArray[np.bool_]) -> NDArray[np.float32]:
+            started.append(setting.input.started)
+            return super().denoise(action)
+
+    started: list[bool] = []
+    setting = Setting()
+    setting.session._world = LateWorld(setting.clock)
+    setting.session.run(1)
+    assert started == [False] * WARM_UP_TICKS + [True]
+
+
+def test_input_is_sampled_after_the_wait() -> None:
+    setting = Setting(costs_ns={"denoise": 20 * MS})
+    sampled_ns: list[int] = []
+    sample = setting.input.sample
+    setting.input.sample = lambda: (sampled_ns.append(setting.clock.time_ns), sample())[1]  # type: ignore[method-assign]
+    setting.session.run(4)
+    assert np.diff(sampled_ns) == pytest.approx([50 * MS] * 3, abs=0.1 * MS)
+
+
+def test_stays_on_its_grid_under_load() -> None:
+    setting = Setting(costs_ns={"denoise": 30 * MS, "decode": 10 * MS})
+    report = setting.session.run(200)
+    assert report.missed_deadlines == 0
+    assert report.fps == pytest.approx(20, abs=0.01)
+    assert report.tick_ms["p50"] == pytest.approx(40, abs=0.1)
+
+
+def test_a_world_that_is_too_slow_runs_as_fast_as_it_can_and_says_so() -> None:
+    setting = Setting(costs_ns={"denoise": 100 * MS})
+    report = setting.session.run(50)
+    assert report.fps == pytest.approx(10, abs=0.01)
+    assert report.missed_deadlines == pytest.approx(99, abs=2)
+
+
+def test_while_paused_no_tick_passes_and_no_deadline_is_missed() -> None:
+    setting = Setting(
+        held=[[RIGHT]] * 9, commands={3: [Command.PAUSE], 103: [Command.PAUSE], 106: [Command.QUIT]}
+    )
+    report = setting.session.run()
+    assert report.ticks == 6
+    assert setting.input.samples == 6
+    assert report.missed_deadlines == 0
+    assert report.frame_time_ms["max"] == pytest.approx(50, abs=0.1)
+
+
+def test_a_pause_shows_the_last_frame_again() -> None:
+    setting = Setting(held=[[RIGHT]] * 2, commands={2: [Command.PAUSE], 5: [Command.QUIT]})
+    setting.session.run()
+    assert [position(f)[0] - MIDDLE for f in setting.display.presented] == [1, 2, 2, 2, 2]
+
+
+def test_a_single_step_advances_one_tick_and_pauses() -> None:
+    setting = Setting(commands={2: [Command.STEP], 6: [Command.STEP], 9: [Command.QUIT]})
+    assert setting.session.run().ticks == 4
+
+
+def test_a_reset_starts_over_with_the_same_seed_before_that_ticks_action() -> None:
+    setting = Setting(held=[[RIGHT]] * 6, commands={4: [Command.RESET]})
+    setting.session.run(6)
+    assert [position(f)[0] - MIDDLE for f in setting.display.presented] == [1, 2, 3, 4, 1, 2]
+    assert set(setting.world.seeds) == {7}
+    assert [reset for reset, _ in setting.recorder.rows] == [False] * 4 + [True, False]
+
+
+def test_quit_ends_before_the_next_tick() -> None:
+    setting = Setting(commands={2: [Command.QUIT]})
+    assert setting.session.run(100).ticks == 2
+    assert setting.recorder.closed
+    assert setting.input.closed
+
+
+def test_a_crash_loses_no_recorded_tick() -> None:
+    def crash() -> None:
+        if len(display.presented) == 4:
+            raise RuntimeError("the screen fell off")
+
+    display = FakeDisplay(crash)
+    setting = Setting(display=display)
+    with pytest.raises(RuntimeError, match="fell off"):
+        setting.session.run(100)
+    assert len(setting.recorder.rows) == 3
+    assert setting.recorder.closed
+    assert setting.input.closed
+
+
+def test_ctrl_c_ends_the_run_with_a_report() -> None:
+    def interrupt() -> None:
+        if len(display.presented) == 4:
+            raise KeyboardInterrupt
+
+    display = FakeDisplay(interrupt)
+    assert Setting(display=display).session.run().ticks == 3
+
+
+def test_stages_cover_the_whole_tick_and_are_told_apart() -> None:
+    setting = Setting(costs_ns={"denoise": 30 * MS, "decode": 5 * MS}, measured=True)
+    report = setting.session.run(20)
+    assert set(report.stages_ms) == set(STAGES)
+    p50 = {stage: values["p50"] or 0.0 for stage, values in report.stages_ms.items()}
+    assert p50["denoise"] == pytest.approx(30, abs=0.1)
+    assert p50["decode"] == pytest.approx(5, abs=0.1)
+    assert p50["wait"] == pytest.approx(15, abs=0.1)
+    assert sum(p50.values()) == pytest.approx(50, abs=0.1)
+
+
+def test_without_spans_a_report_has_no_stages_but_all_costs() -> None:
+    report = Setting().session.run(20)
+    assert report.stages_ms == {}
+    assert report.tick_ms["p99"] is not None
+
+
+def test_the_loop_keeps_nothing_per_tick() -> None:
+    class Forgetful(FakeDisplay):
+        def blit(self, frame: NDArray[np.uint8]) -> None:
+            ticks.append(0)
+            if len(ticks) in (300, 1300):
+                gc.collect()
+                sizes.append(tracemalloc.get_traced_memory()[0])
+
+        def present(self) -> None:
+            pass
+
+    ticks: list[int] = []
+    sizes: list[int] = []
+    setting = Setting(display=Forgetful())
+    setting.session._recorder = NullRecorder()
+    tracemalloc.start()
+    setting.session.run(1400)
+    tracemalloc.stop()
+    kept_by_fakes = 1000 * (56 + 8 + 8 + 8)  # an action each, and list slots
+    assert sizes[1] - sizes[0] < kept_by_fakes + 40_000
