@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 
 from engine.display import Placement, has_display, place
 from engine.errors import DisplayError
+from engine.title_card import Row, draw_title_card
 
-_BACKGROUND = (12, 12, 16)
-_HEADING = (240, 240, 245)
-_TEXT = (150, 152, 165)
 _CLOSED = Placement(0, 0, 0, 0)
 
 
@@ -48,19 +46,9 @@ class PygameDisplay:
             raise DisplayError("the window is closed")
         return window
 
-    def title(self, heading: str, lines: Sequence[str]) -> None:
+    def title(self, heading: str, rows: Sequence[Row], note: str = "") -> None:
         """Show a title card at once."""
-        window = self.surface
-        width, height = window.get_size()
-        window.fill(_BACKGROUND)
-        large = pygame.font.Font(None, max(20, height // 8))
-        small = pygame.font.Font(None, max(14, height // 20))
-        text = [large.render(heading, True, _HEADING)]
-        text += [small.render(line, True, _TEXT) for line in lines]
-        top = (height - sum(line.get_height() for line in text)) // 2
-        for line in text:
-            window.blit(line, ((width - line.get_width()) // 2, top))
-            top += line.get_height()
+        draw_title_card(self.surface, heading, rows, note)
         pygame.event.pump()
         self.present()
 

@@ -67,16 +67,17 @@ def _window(scene: Scene, plan: Plan) -> Iterator[PygameDisplay | None]:
     side_px = FRAME * (plan.scale or scene.scale)
     window = PygameDisplay((side_px, side_px), f"{scene.title} - Rollplay")
     try:
-        window.title(scene.title, _how_to_play(scene))
+        window.title(scene.title, _how_to_play(scene), "waking the world ...")
         yield window
     finally:
         window.close()
 
 
-def _how_to_play(scene: Scene) -> list[str]:
-    lines = [f"{button}: {', '.join(keys)}" for button, keys in scene.keys.items()]
-    controls = [f"{key.upper()} {command.value}" for key, command in CONTROL_KEYS.items()]
-    return ["", *lines, "", "   ".join(controls)]
+def _how_to_play(scene: Scene) -> list[tuple[str, str]]:
+    keys_of = {button: list(keys) for button, keys in scene.keys.items()}
+    for key, command in CONTROL_KEYS.items():
+        keys_of.setdefault(command.value, []).append(key)
+    return [(what, "  ".join(keys)) for what, keys in keys_of.items()]
 
 
 @dataclass(frozen=True)

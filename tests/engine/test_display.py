@@ -85,7 +85,7 @@ def test_every_pixel_of_a_frame_becomes_a_square() -> None:
 @pytest.mark.usefixtures("no_screen")
 def test_borders_are_black_also_where_the_title_was() -> None:
     display = PygameDisplay((400, 300), "test")
-    display.title("A title", ["and a line"])
+    display.title("A title", [("what", "key")])
     assert pixels(display).max() > 200
     frame = some_frame()
     display.blit(frame)
