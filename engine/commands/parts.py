@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 def load_shipped_world(name: str, threads: int | None) -> World:
     """Load a world bundle from assets/worlds; this is what imports ONNX Runtime."""
+    from export.loading import load_world
     from games.scene import WORLDS
-    from world_model.world import load_world
 
     return load_world(WORLDS / name, threads=threads)
 
