@@ -10,10 +10,13 @@ import os
 import click
 
 from engine.commands.check import check
+from engine.commands.collect import collect
+from engine.commands.export import export
 from engine.commands.parts import Parts
 from engine.commands.play import play
 from engine.commands.profile import profile
 from engine.commands.scenes import scenes
+from engine.commands.train import train
 from engine.environment import version_of
 
 
@@ -38,7 +41,7 @@ def cli(context: click.Context) -> None:
     context.obj = context.obj or Parts()
 
 
-for command in (play, profile, scenes, check):
+for command in (play, profile, scenes, check, collect, train, export):
     cli.add_command(command)
 
 

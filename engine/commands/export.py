@@ -1,0 +1,40 @@
+"""`rollplay export`: turn trained weights into a world bundle that plays without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from engine.commands.errors import told_to_the_user
+from engine.commands.training_options import codec_option
+
+
+@click.command()
+@click.option("--world", "world_dir", type=click.Path(file_okay=False, path_type=Path),
+              default=Path("runs/world"), show_default=True, help="Run directory of the world.")  # fmt: skip
+@codec_option("Run directory of its codec.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path),
+              default=Path("assets/worlds/platformer"), show_default=True, help="Bundle to write.")  # fmt: skip
+@click.option("--name", default="platformer", show_default=True, help="Name of the world.")
+@click.option("--ticks", type=click.IntRange(1), default=200, show_default=True,
+              help="Length of the parity roll-out.")  # fmt: skip
+def export(*, world_dir: Path, codec_dir: Path, out: Path, name: str, ticks: int) -> None:
+    """Write the graphs `step`, `decode` and `encode`, and prove them equal to torch.
+
+    Exits 1 if ONNX Runtime and torch differ by more than a hundredth after the roll-out.
+    """
+    from dataclasses import replace
+
+    from export.onnx_export import write_bundle
+    from export.parity import TOLERANCE, roll_out_parity
+    from world_model.stages import load_codec, load_dit
+
+    with told_to_the_user():
+        config, dit = load_dit(world_dir)
+        write_bundle(replace(config, name=name), dit, load_codec(codec_dir), out)
+        parity = roll_out_parity(out, ticks)
+    megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6
+    click.echo(f"{out}: {megabytes:.1f} MB; {parity}")
+    if not parity.max_latent_error <= TOLERANCE:
+        raise click.ClickException(f"parity is worse than {TOLERANCE}: this bundle is not to be used")

@@ -1,0 +1,41 @@
+"""Options that the training commands share."""
+
+from pathlib import Path
+
+import click
+
+PRESET_NAMES = ("cpu", "gpu", "mini")
+
+preset_option = click.option(
+    "--preset", type=click.Choice(PRESET_NAMES), default="cpu", show_default=True,
+    help="Sizes and steps: two cores, one large GPU, or seconds for a first try.",
+)  # fmt: skip
+data_option = click.option(
+    "--data", type=click.Path(dir_okay=False, path_type=Path), default=Path("runs/platformer.npz"),
+    show_default=True, help="Recording made by `rollplay collect`.",
+)  # fmt: skip
+steps_option = click.option(
+    "--steps", type=click.IntRange(1), help="Steps to train [default: the preset's]."
+)
+device_option = click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), help="Where to compute [default: CUDA, if any]."
+)
+run_seed_option = click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the run."
+)
+
+
+def codec_option(description: str):  # type: ignore[no-untyped-def]
+    """Return the option that names a codec's run directory."""
+    return click.option(
+        "--codec", "codec_dir", type=click.Path(file_okay=False, path_type=Path),
+        default=Path("runs/codec"), show_default=True, help=description,
+    )  # fmt: skip
+
+
+def out_option(default: str):  # type: ignore[no-untyped-def]
+    """Return the option that names a run directory to write or to resume."""
+    return click.option(
+        "--out", type=click.Path(file_okay=False, path_type=Path), default=Path(default),
+        show_default=True, help="Run directory; an interrupted run in it goes on.",
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""From torch to the graphs that play: ONNX export, parity, and the backends that run bundles."""

@@ -1,0 +1,142 @@
+"""Writes a world bundle: the three fixed-shape ONNX graphs, the weights, and the config.
+
+`step` is one tick of the window, `decode` and `encode` the codec. Weights are rounded to float16
+and kept so, with a cast in front of each use (folded away when a session loads), which halves the
+bundle; torch parity is measured against the same rounded weights.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from world_model.actions import MARKS
+from world_model.codec import Codec
+from world_model.config import WorldConfig
+from world_model.dit import RollingDiT
+from world_model.errors import WorldError
+from world_model.rolling import RollingStep
+from world_model.world import CONFIG_FILE, read_config
+
+M = TypeVar("M", bound=nn.Module)
+OPSET: Final = 18
+WEIGHTS_FILE: Final = "weights.safetensors"
+SMALLEST_HALVED: Final = 1024
+"""Tensors with fewer elements stay float32 (constants of the graph, biases)."""
+
+
+class _StepGraph(nn.Module):
+    def __init__(self, dit: RollingDiT) -> None:
+        super().__init__()
+        self.rolling = RollingStep(dit)
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        out = self.rolling(*inputs)
+        return out.head, out.window, out.k, out.v
+
+
+class _Method(nn.Module):
+    def __init__(self, codec: Codec, name: str) -> None:
+        super().__init__()
+        self.codec, self.name = codec, name
+
+    def forward(self, x: Tensor) -> Tensor:
+        return cast(Tensor, getattr(self.codec, self.name)(x))
+
+
+def write_bundle(config: WorldConfig, dit: RollingDiT, codec: Codec, directory: Path) -> None:
+    """Write config, float16 weights and the graphs of a trained world to `directory`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    dit, codec = round_weights(dit), round_weights(codec)
+    named = {**_prefixed("dit", dit), **_prefixed("codec", codec)}
+    save_file(named, directory / WEIGHTS_FILE)
+    for graph, module, inputs, names_in, names_out in _graphs(config, dit, codec):
+        program = torch.onnx.export(
+            module, inputs, input_names=names_in, output_names=names_out,
+            opset_version=OPSET, dynamo=True, optimize=True, verbose=False,
+        )  # fmt: skip
+        assert program is not None
+        model = halve_weights(program.model_proto)
+        onnx.checker.check_model(model)
+        (directory / f"{graph}.onnx").write_bytes(model.SerializeToString())
+    (directory / CONFIG_FILE).write_text(json.dumps(config.to_dict(), indent=2) + "\n")
+
+
+def read_modules(directory: Path) -> tuple[WorldConfig, RollingDiT, Codec]:
+    """Load a bundle's weights back into torch; raises WorldError for a broken bundle."""
+    config = read_config(directory)
+    path = directory / WEIGHTS_FILE
+    try:
+        tensors = load_file(path)
+        dit, codec = RollingDiT(config), Codec(config.codec)
+        for prefix, module in (("dit.", dit), ("codec.", codec)):
+            own = {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+            module.load_state_dict(own)
+    except Exception as error:  # safetensors and torch raise a dozen kinds for one broken file
+        raise WorldError(f"{path}: cannot be read ({error})") from None
+    return config, dit.eval(), codec.eval()
+
+
+def round_weights(module: M) -> M:
+    """Round a module's larger weights to float16 values (kept as float32); returns it."""
+    with torch.no_grad():
+        for tensor in module.state_dict().values():
+            if tensor.numel() >= SMALLEST_HALVED:
+                tensor.copy_(tensor.half().float())
+    return module.eval().cpu()
+
+
+def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Store larger float32 initialisers as float16, each followed by a cast back."""
+    graph = model.graph
+    casts = []
+    for initializer in graph.initializer:
+        array = numpy_helper.to_array(initializer)
+        if array.dtype != np.float32 or array.size < SMALLEST_HALVED:
+            continue
+        name = initializer.name
+        half = numpy_helper.from_array(array.astype(np.float16), f"{name}.half")
+        initializer.CopyFrom(half)
+        casts.append(
+            onnx.helper.make_node("Cast", [half.name], [name], to=onnx.TensorProto.FLOAT)
+        )
+    for index, node in enumerate(casts):
+        graph.node.insert(index, node)
+    return model
+
+
+def _prefixed(prefix: str, module: nn.Module) -> dict[str, Tensor]:
+    return {
+        f"{prefix}.{name}": (t.half() if t.numel() >= SMALLEST_HALVED else t).contiguous()
+        for name, t in module.state_dict().items()
+    }
+
+
+def _graphs(config: WorldConfig, dit: RollingDiT, codec: Codec) -> list[Any]:
+    window, latent = config.window, config.latent_shape
+    frames = 1 + window.slots
+    cache = (1, config.dit.depth, window.cache_frames, config.tokens, config.dit.width)
+    step_inputs = {
+        "window": torch.zeros(1, frames, *latent),
+        "sigmas": torch.zeros(frames),
+        "actions": torch.zeros(1, frames, len(config.buttons) + MARKS),
+        "noise": torch.zeros(1, frames, *latent),
+        "cache_k": torch.zeros(cache),
+        "cache_v": torch.zeros(cache),
+        "ages": torch.zeros(window.cache_frames),
+    }
+    frame = torch.zeros(1, *config.frame_shape, dtype=torch.uint8)
+    return [
+        ("step", _StepGraph(dit).eval(), tuple(step_inputs.values()), list(step_inputs),
+         ["head", "next_window", "k", "v"]),
+        ("decode", _Method(codec, "decode").eval(), (torch.zeros(1, *latent),), ["latents"], ["frame"]),
+        ("encode", _Method(codec, "encode").eval(), (frame,), ["frame"], ["latents"]),
+    ]  # fmt: skip

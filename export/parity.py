@@ -1,0 +1,92 @@
+"""Proves that a bundle on ONNX Runtime plays what torch would: same start, actions and noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from export.loading import load_world
+from export.onnx_export import read_modules
+from world_model.actions import encode_actions
+from world_model.config import WorldConfig
+from world_model.rolling import RollingStep, RollOut
+from world_model.schedule import tick_noise
+
+TOLERANCE: Final = 1e-2
+"""Latents have unit variance; float32 rounding grows over a roll-out that feeds on itself."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Largest absolute differences over a roll-out: latents, and pixels in 1/255."""
+
+    ticks: int
+    max_latent_error: float
+    max_pixel_error: int
+
+    def __str__(self) -> str:
+        return (f"ONNX Runtime against torch over {self.ticks} ticks: max abs error "
+                f"{self.max_latent_error:.2g} in latents, {self.max_pixel_error} / 255 in pixels")  # fmt: skip
+
+
+@torch.no_grad()
+def roll_out_parity(directory: Path, ticks: int, seed: int = 0) -> Parity:
+    """Play `ticks` random actions on both from the same random start frames."""
+    config, dit, codec = read_modules(directory)
+    rng = np.random.default_rng(seed)
+    frames = _start_frames(config, rng)
+    actions = rng.random((ticks, len(config.buttons))) < 0.4
+    world = load_world(directory)
+    world.reset(frames, seed=seed)
+    twin = TorchSession(config, RollingStep(dit), seed)
+    twin.reset(codec.encode(torch.from_numpy(frames)))
+    latent_error, pixel_error = 0.0, 0
+    for action in actions:
+        head = twin.denoise(action)
+        latents = world.denoise(action)
+        latent_error = max(latent_error, float(np.abs(latents - head[0].numpy()).max()))
+        drawn = codec.decode(head)[0].numpy().astype(np.int16)
+        pixel_error = max(pixel_error, int(np.abs(world.decode(latents) - drawn).max()))
+    return Parity(ticks, latent_error, pixel_error)
+
+
+class TorchSession:
+    """`world.RollingWorld` in torch, with the same noise of (seed, tick)."""
+
+    def __init__(self, config: WorldConfig, step: RollingStep, seed: int) -> None:
+        self.config, self.seed, self.tick = config, seed, 0
+        self.roll = RollOut(step, 1, torch.device("cpu"))
+
+    def reset(self, latents: torch.Tensor) -> None:
+        """Start on the latents (K, C, h, w) of a resting world's frames."""
+        count, window = len(latents), self.config.window
+        still = torch.from_numpy(encode_actions(np.zeros(len(self.config.buttons), np.bool_)))
+        noises = torch.stack([self._noise(tick) for tick in range(count)])
+        self.roll.start(
+            latents[None], still.expand(1, count, -1),
+            latents[None, -1:].expand(-1, window.slots - 1, -1, -1, -1), noises,
+        )  # fmt: skip
+        self.tick = count - 1
+
+    def denoise(self, action: NDArray[np.bool_]) -> torch.Tensor:
+        """Advance by a tick; returns the head's latents (1, C, h, w)."""
+        head = self.roll.tick(torch.from_numpy(encode_actions(action[None])), self._noise(self.tick)).head
+        self.tick += 1
+        return head
+
+    def _noise(self, tick: int) -> torch.Tensor:
+        shape = (1 + self.config.window.slots, *self.config.latent_shape)
+        return torch.from_numpy(tick_noise(self.seed, tick, np.zeros(shape, np.float32)))[None]
+
+
+def _start_frames(config: WorldConfig, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return random blocks of colour: anything will do, but the same on both sides."""
+    coarse = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    height, width, _ = config.frame_shape
+    frame = coarse.repeat(height // 8, 0).repeat(width // 8, 1)
+    return np.repeat(frame[None], config.window.start_frames, 0)

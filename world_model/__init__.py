@@ -1,0 +1,1 @@
+"""World models: the codec and rolling diffusion transformer, their training, and the torch-free runtime."""

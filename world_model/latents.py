@@ -1,0 +1,108 @@
+"""A recording as the transformer sees it: every distinct frame encoded once, kept as float16.
+
+Built by replaying the recording through the codec; the file is tied to both by a hash of the
+codec's weights and the recording, so that stale latents are never trained on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from world_model.actions import encode_actions
+from world_model.codec import Codec
+from world_model.data import Recording, index_branches, replay
+from world_model.device import Compute
+from world_model.distributed import Ranks
+
+ENCODE_BATCH = 256
+
+
+@dataclass(frozen=True, eq=False)
+class LatentSet:
+    """Latents of a recording's frames and held branches.
+
+    `latents` (M, C, h, w) float16; `held` (N, K + 1, T) indexes them (see `data.Branches`);
+    `actions` (N, K + 1, A + 3) tokens, those that caused each frame (NOOP for the first);
+    `changes` (n, 2): the (episode, tick) at which the held buttons changed.
+    """
+
+    latents: Tensor
+    held: NDArray[np.int64]
+    actions: NDArray[np.float32]
+    changes: NDArray[np.int64]
+
+    @property
+    def episodes(self) -> int:
+        return len(self.held)
+
+    @property
+    def ticks(self) -> int:
+        """The last tick of every episode."""
+        return self.held.shape[1] - 1
+
+    def gather(self, index: NDArray[np.int64], device: torch.device) -> Tensor:
+        """Return latents (*index.shape, C, h, w) float32 on `device`."""
+        flat = torch.from_numpy(index.reshape(-1)).to(self.latents.device)
+        picked = self.latents.index_select(0, flat).to(device).float()
+        return picked.reshape(*index.shape, *self.latents.shape[1:])
+
+
+def load_latents(
+    recording: Recording, codec: Codec, slots: int, path: Path, compute: Compute, ranks: Ranks
+) -> LatentSet:
+    """Read `path`, or encode the recording into it; on a GPU the latents stay there."""
+    branches = index_branches(recording.actions, slots)
+    key = _key(recording, codec, slots)
+    stamp = path.with_suffix(".key")
+    stale = not path.exists() or not stamp.exists() or stamp.read_text() != key
+    if stale and ranks.first:
+        _encode(recording, codec, slots, path, compute, branches.frames)
+        stamp.write_text(key)
+    ranks.wait()
+    latents = torch.from_numpy(np.load(path, mmap_mode="c" if compute.device.type == "cpu" else None))
+    held = np.pad(recording.actions, ((0, 0), (1, 0), (0, 0)))
+    changed = (held[:, 1:] != held[:, :-1]).any(-1)
+    episode, tick = np.nonzero(changed)
+    return LatentSet(
+        latents.to(compute.device), branches.held, encode_actions(held),
+        np.stack([episode, tick + 1], 1),
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def _encode(recording: Recording, codec: Codec, slots: int, path: Path, compute: Compute,
+            frames: int) -> None:  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shape = (frames, *_latent_shape(codec, compute))
+    store = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
+    with tqdm(total=frames, desc="encode", unit="frame", dynamic_ncols=True) as bar:
+        for index, pictures in replay(recording, slots):
+            for start in range(0, len(index), ENCODE_BATCH):
+                part = slice(start, start + ENCODE_BATCH)
+                batch = torch.from_numpy(pictures[part]).to(compute.device)
+                with compute.autocast():
+                    store[index[part]] = codec.encode(batch).cpu().numpy()
+            bar.update(len(index))
+    store.flush()
+
+
+def _latent_shape(codec: Codec, compute: Compute) -> tuple[int, ...]:
+    frame = torch.zeros(1, 128, 128, 3, dtype=torch.uint8, device=compute.device)
+    return tuple(codec.encode(frame).shape[1:])
+
+
+def _key(recording: Recording, codec: Codec, slots: int) -> str:
+    digest = hashlib.sha256(f"{slots}".encode())
+    for array in (recording.seeds, recording.actions):
+        digest.update(array.tobytes())
+    for name, tensor in sorted(codec.state_dict().items()):
+        digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,85 @@
+"""How long, how wide and how fast to train: `cpu` for two cores, `gpu` for one large GPU.
+
+Steps were chosen so that `cpu` takes about two hours in all on two cores with bfloat16 matrix
+instructions (docs/training.md has the measured minutes), and `gpu` about twenty minutes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from world_model.config import CodecConfig, DiTConfig
+from world_model.train_world import RollOutConfig
+from world_model.trainer import Plan
+
+
+@dataclass(frozen=True)
+class CodecRun:
+    """The codec's training run."""
+
+    batch: int
+    lr: float
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class WorldRun:
+    """The world's training run: held branches, then also roll-outs."""
+
+    batch: int
+    lr: float
+    matrix_lr: float
+    roll_out: RollOutConfig
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One size of everything: `episodes` of `ticks` recorded, then the two runs."""
+
+    episodes: int
+    ticks: int
+    codec_config: CodecConfig
+    dit: DiTConfig
+    codec: CodecRun
+    world: WorldRun
+    compiled: bool = False
+
+
+PRESETS: Final = {
+    "cpu": Preset(
+        episodes=1024,
+        ticks=160,
+        codec_config=CodecConfig(),
+        dit=DiTConfig(),
+        codec=CodecRun(32, 1e-3, Plan(steps=4600, warmup=100, ema=0.999)),
+        world=WorldRun(
+            8, 1e-3, 0.02, RollOutConfig(start=2000, growth=500), Plan(steps=3000, warmup=100)
+        ),
+    ),
+    "gpu": Preset(
+        episodes=8192,
+        ticks=192,
+        codec_config=CodecConfig(),
+        dit=DiTConfig(),
+        codec=CodecRun(128, 1e-3, Plan(steps=8000, warmup=200, ema=0.999, checkpoint_every=1000)),
+        world=WorldRun(
+            192, 1e-3, 0.02, RollOutConfig(start=8000, growth=2000, horizon=32),
+            Plan(steps=12000, warmup=200, ema=0.999, checkpoint_every=1000),
+        ),
+        compiled=True,
+    ),
+    "mini": Preset(
+        episodes=6,
+        ticks=24,
+        codec_config=CodecConfig(8, (8, 8, 8), (8, 8, 8, 8)),
+        dit=DiTConfig(width=32, depth=2, heads=2, mlp_ratio=2),
+        codec=CodecRun(4, 2e-3, Plan(steps=6, warmup=2, checkpoint_every=3)),
+        world=WorldRun(
+            2, 1e-3, 0.02, RollOutConfig(start=3, growth=2, horizon=3),
+            Plan(steps=6, warmup=2, checkpoint_every=3),
+        ),
+    ),
+}  # fmt: skip
+"""`mini` draws nothing worth seeing; it takes every path in seconds, for tests and for a first try."""

@@ -1,0 +1,40 @@
+"""Noise levels of the rolling window, and the noise itself. One convention for all of Rollplay:
+
+    x_sigma = (1 - sigma) * x0 + sigma * eps,   sigma in [0, 1]   (flow matching)
+
+Slot 0 (the head) is the cleanest, slot T-1 (the tail) pure noise; the staircase is their sigmas.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from world_model.config import WindowConfig
+
+Array = NDArray[np.float32]
+
+
+def staircase(slots: int, shift: float) -> Array:
+    """Return the sigmas of slots 0..T-1, rising to 1; (T,) float32.
+
+    Evenly spaced steps warped by shift s / (1 + (shift - 1) s) (Rolling Forcing, section 3).
+    """
+    steps = np.arange(1, slots + 1) / slots
+    return (shift * steps / (1 + (shift - 1) * steps)).astype(np.float32)
+
+
+def window_sigmas(config: WindowConfig) -> Array:
+    """Return the sigmas of [previous frame | slots 0..T-1], (1 + T,) float32."""
+    context = np.array([config.context_sigma], np.float32)
+    return np.concatenate([context, staircase(config.slots, config.shift)])
+
+
+def tick_noise(seed: int, tick: int, out: Array) -> Array:
+    """Fill `out` with the standard normal noise of one tick, a function of (seed, tick) alone.
+
+    Counter-based (Philox): any tick can be replayed without those before it; a slot's noise is
+    its row of `out`.
+    """
+    generator = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, 0, tick]))
+    return generator.standard_normal(out=out, dtype=np.float32)

@@ -1,0 +1,107 @@
+"""The stages of training as functions on run directories; the commands call these."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from games.platformer.physics import BUTTONS, TICKS_PER_SECOND
+from world_model.checkpoint import load_checkpoint
+from world_model.codec import Codec
+from world_model.config import CodecConfig, WorldConfig
+from world_model.data import Recording
+from world_model.device import Compute, choose_compute
+from world_model.distributed import Ranks
+from world_model.dit import RollingDiT
+from world_model.errors import DataError
+from world_model.latents import load_latents
+from world_model.presets import PRESETS
+from world_model.strict import from_dict
+from world_model.train_codec import CodecTask, fit_normalisation
+from world_model.train_world import WorldTask
+from world_model.trainer import Plan, Trainer
+
+
+def train_codec(preset: str, data: Path, out: Path, *, steps: int | None = None,
+                device: str | None = None, seed: int = 0) -> float:  # fmt: skip
+    """Train a codec on a recording into `out`; returns its PSNR in dB on recorded frames."""
+    size = PRESETS[preset]
+    compute, ranks = _set_up(device, seed)
+    recording = Recording.load(data)
+    task = CodecTask(size.codec_config, recording, compute, batch=size.codec.batch, lr=size.codec.lr)
+    trainer = Trainer(task, _plan(size.codec.plan, steps, seed), out, ranks)
+    trainer.run(config=asdict(size.codec_config))
+    trainer.ema_module()
+    psnr = fit_normalisation(task.codec, recording, compute)
+    if ranks.first:
+        trainer.finish(task.codec)
+    ranks.leave()
+    return psnr
+
+
+def train_world(preset: str, data: Path, codec_dir: Path, out: Path, *, steps: int | None = None,
+                device: str | None = None, seed: int = 0) -> None:  # fmt: skip
+    """Train a world on a recording and a finished codec into `out`."""
+    size = PRESETS[preset]
+    compute, ranks = _set_up(device, seed)
+    recording = Recording.load(data)
+    codec = load_codec(codec_dir).to(compute.device)
+    config = WorldConfig(name="platformer", game="platformer", buttons=BUTTONS, fps=TICKS_PER_SECOND,
+                         dit=size.dit, codec=codec.config)  # fmt: skip
+    latents = load_latents(recording, codec, config.window.slots, data.with_suffix(".latents.npy"),
+                           compute, ranks)  # fmt: skip
+    run = size.world
+    task = WorldTask(config, latents, codec, compute, batch=run.batch, lr=run.lr,
+                     matrix_lr=run.matrix_lr, roll_out=run.roll_out, compiled=size.compiled)  # fmt: skip
+    trainer = Trainer(task, _plan(run.plan, steps, seed), out, ranks)
+    trainer.run(config=config.to_dict())
+    if ranks.first:
+        trainer.ema_module()
+        trainer.finish(task.dit)
+    ranks.leave()
+
+
+def load_codec(directory: Path) -> Codec:
+    """Load a trained codec's averaged weights; raises DataError where it is not finished."""
+    groups, state = load_checkpoint(directory)
+    if "final" not in groups or state["task"] != CodecTask.name:
+        raise DataError(f"{directory}: not a finished codec; finish it with `rollplay train codec`")
+    codec = Codec(from_dict(CodecConfig, state["config"]))
+    codec.load_state_dict(groups["final"])
+    return codec.eval()
+
+
+def load_dit(directory: Path) -> tuple[WorldConfig, RollingDiT]:
+    """Load a world's averaged weights, also those of a run that still goes on."""
+    groups, state = load_checkpoint(directory)
+    if state["task"] != WorldTask.name:
+        raise DataError(f"{directory}: holds a {state['task']}, not a world")
+    config = WorldConfig.from_dict(state["config"])
+    dit = RollingDiT(config)
+    dit.load_state_dict(_averaged(groups))
+    return config, dit.eval()
+
+
+def _averaged(groups: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
+    return groups.get("final", groups["ema"])
+
+
+def _plan(plan: Plan, steps: int | None, seed: int) -> Plan:
+    return replace(plan, seed=seed, steps=plan.steps if steps is None else steps)
+
+
+def _set_up(device: str | None, seed: int) -> tuple[Compute, Ranks]:
+    """Join the training processes, choose where to compute, and seed the initial weights."""
+    compute = choose_compute(device)
+    ranks = Ranks.join(compute.device)
+    if compute.device.type == "cuda":
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        torch.set_float32_matmul_precision("high")
+    if ranks.first:
+        print(compute.reason, flush=True)
+    torch.manual_seed(seed)
+    return compute, ranks

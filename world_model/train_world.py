@@ -1,0 +1,228 @@
+"""Stages 2 and 3: held-branch training, then roll-outs on the world's own output.
+
+Held-branch: what an in-flight slot holds at play is the plan of the previous tick, made when
+another button may have been held. So slots start from the *old* held branch, noised, and are
+trained towards the *new* one; the true future never leaks in, and the network learns to follow
+the key at once. Self-forcing: the tick of play itself, from recorded history, rolled without
+gradient and then supervised by what the game did, while it still tracks the game.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from world_model.actions import DROPPED, UNKNOWN, mark_token
+from world_model.codec import Codec
+from world_model.config import WorldConfig
+from world_model.device import Compute
+from world_model.dit import RollingDiT
+from world_model.latents import LatentSet
+from world_model.optim import build_optimizers
+from world_model.rolling import RollingStep, RollOut
+from world_model.schedule import staircase
+
+SLOT_WEIGHTS = (1.0, 0.5, 0.3, 0.2, 0.2)
+MOTION_WEIGHT = 11.0
+MOTION_SCALE = 0.15
+MAX_CONTEXT_SIGMA = 0.15
+SIGMA_JITTER = 0.04
+CLIP_TICKS = 4
+CLIP_FRAMES = 6
+SHEET_TICKS = 12
+SHEET_WORLDS = 4
+
+
+@dataclass(frozen=True)
+class RollOutConfig:
+    """Self-forcing: from step `start` on, a `share` of steps rolls out, up to `horizon` ticks
+    (grown from 1 over `growth` steps). Roll-outs whose head error (mean square, in normalised
+    latents) passes `gate` have left the truth, which then teaches only blur: they are dropped.
+    """
+
+    start: int
+    growth: int
+    share: float = 0.5
+    horizon: int = 8
+    gate: float = 0.35
+
+    def longest(self, step: int) -> int:
+        """Return the longest roll-out at `step`, in ticks; 0 before `start`."""
+        if step < self.start:
+            return 0
+        return 1 + int((self.horizon - 1) * min(1.0, (step - self.start) / self.growth))
+
+
+class WorldTask:
+    """Trains the rolling diffusion transformer on the latents of recorded play."""
+
+    name = "world"
+
+    def __init__(
+        self, config: WorldConfig, data: LatentSet, codec: Codec, compute: Compute, *,
+        batch: int, lr: float, matrix_lr: float, roll_out: RollOutConfig, compiled: bool = False,
+    ) -> None:  # fmt: skip
+        self.config, self.data, self.codec, self.compute = config, data, codec, compute
+        self.batch, self.roll_out = batch, roll_out
+        self.dit = RollingDiT(config).to(compute.device)
+        self.module: nn.Module = self.dit
+        self._clip = torch.compile(self.dit.clip) if compiled else self.dit.clip
+        self.optimizers = build_optimizers(
+            self.dit, lr=lr, matrix_lr=matrix_lr, matrices=self.dit.blocks, dtype=compute.dtype
+        )
+        slots = config.window.slots
+        self.weights = torch.tensor(SLOT_WEIGHTS[:slots], device=compute.device)
+        self.stairs = torch.from_numpy(staircase(slots, config.window.shift)).to(compute.device)
+
+    def losses(self, step: int, rng: np.random.Generator) -> dict[str, Tensor]:
+        """Return the weighted error of predicted latents, by held branches or by a roll-out."""
+        longest = self.roll_out.longest(step)
+        if longest and rng.random() < self.roll_out.share:
+            return self._roll_out_losses(int(rng.integers(1, longest + 1)), rng)
+        return self._held_branch_losses(rng)
+
+    def _held_branch_losses(self, rng: np.random.Generator) -> dict[str, Tensor]:
+        device, slots = self.compute.device, self.config.window.slots
+        episodes, starts = self._choose_clips(rng, CLIP_FRAMES)
+        frames = starts[:, None] + np.arange(CLIP_FRAMES)
+        heads = starts[:, None] + np.arange(CLIP_FRAMES - CLIP_TICKS, CLIP_FRAMES) + 1
+        rows = episodes[:, None]
+        finished = np.concatenate(
+            [self.data.held[rows, 0, :1], self.data.held[rows, frames, :1]], 1
+        )[..., 0]
+        clean = self.data.gather(finished, device)
+        plan = self.data.gather(self.data.held[rows, heads - 1, 1:], device)
+        target = self.data.gather(self.data.held[rows, heads], device)
+        clean_actions = torch.from_numpy(np.concatenate(
+            [self.data.actions[rows, 0], self.data.actions[rows, frames]], 1)).to(device)  # fmt: skip
+        actions = torch.from_numpy(self.data.actions[rows, heads]).to(device)
+        clean_actions, actions = self._hide(clean_actions, actions)
+
+        context_sigma = torch.rand(clean.shape[:2], device=device) * MAX_CONTEXT_SIGMA
+        noisy_clean = _noised(clean, context_sigma)
+        slot_sigma = self._jittered(target.shape[:3])
+        noisy = _noised(torch.cat([plan, torch.zeros_like(plan[:, :, :1])], 2), slot_sigma)
+        with self.compute.autocast():
+            x0 = self._clip(
+                noisy_clean, context_sigma, clean_actions,
+                noisy, slot_sigma, actions[:, :, None].expand(-1, -1, slots, -1),
+            )  # fmt: skip
+        previous = clean[:, -CLIP_TICKS:]
+        return self._errors(x0, target, previous, torch.ones(target.shape[:2], device=device))
+
+    def _roll_out_losses(self, horizon: int, rng: np.random.Generator) -> dict[str, Tensor]:
+        """Roll the tick of play; supervise every T-th window (they tile the clip, no overlap)."""
+        device, window = self.compute.device, self.config.window
+        offset = int(rng.integers(0, window.slots))
+        episodes, starts = self._choose_clips(rng, window.start_frames + horizon)
+        shape = (len(episodes), 1 + window.slots, *self.config.latent_shape)
+        out = RollOut(RollingStep(self.dit), len(episodes), device)
+        total: dict[str, Tensor] = {}
+        graded = [w for w in range(horizon) if w % window.slots == offset] or [horizon - 1]
+        with torch.no_grad(), self.compute.autocast():
+            self._start(out, episodes, starts, shape)
+        for tick in range(horizon):
+            now = starts + window.start_frames - 1 + tick
+            action = torch.from_numpy(self.data.actions[episodes, now]).to(device)
+            with torch.set_grad_enabled(tick in graded), self.compute.autocast():
+                result = out.tick(action, torch.randn(shape, device=device))
+            if tick in graded:
+                target = self.data.gather(self.data.held[episodes, now], device)
+                before = self.data.gather(self.data.held[episodes, now - 1, 0], device)
+                error = (result.head.detach() - target[:, 0]).square().mean((1, 2, 3))
+                tracks = (error < self.roll_out.gate).float()[:, None]
+                losses = self._errors(result.x0[:, None], target[:, None], before[:, None], tracks)
+                for name, value in losses.items():
+                    total[name] = total.get(name, torch.zeros(())) + value / len(graded)
+        return total
+
+    def _start(self, out: RollOut, episodes: NDArray[np.int64], starts: NDArray[np.int64],
+               shape: tuple[int, ...]) -> None:  # fmt: skip
+        """Warm a roll-out up on the episode's first frame and the last recorded frames."""
+        device, count = self.compute.device, self.config.window.start_frames
+        times = starts[:, None] + np.arange(count - 1)
+        times = np.concatenate([np.zeros_like(times[:, :1]), times], 1)
+        rows = episodes[:, None]
+        frames = self.data.gather(self.data.held[rows, times, 0], device)
+        actions = torch.from_numpy(self.data.actions[rows, times]).to(device)
+        plan = self.data.gather(self.data.held[episodes, times[:, -1], 1:], device)
+        out.start(frames, actions, plan, torch.randn(count, *shape, device=device))
+
+    def _choose_clips(
+        self, rng: np.random.Generator, length: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Choose clips of `length` + 1 frames; in half of them the buttons change late."""
+        episodes = rng.integers(self.data.episodes, size=self.batch)
+        starts = rng.integers(0, self.data.ticks - length + 1, size=self.batch)
+        half = self.batch // 2
+        picked = self.data.changes[rng.integers(len(self.data.changes), size=half)]
+        back = length - rng.integers(0, min(CLIP_TICKS, length), size=half)
+        episodes[:half] = picked[:, 0]
+        starts[:half] = np.clip(picked[:, 1] - back, 0, self.data.ticks - length)
+        return episodes, starts
+
+    def _hide(self, clean_actions: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """Make some finished frames' actions UNKNOWN, and some clips' new actions DROPPED."""
+        buttons = len(self.config.buttons)
+        unknown, dropped = (torch.from_numpy(mark_token(buttons, mark)).to(actions)
+                            for mark in (UNKNOWN, DROPPED))  # fmt: skip
+        hide = torch.rand_like(clean_actions[..., :1]) < 0.05
+        drop = torch.rand_like(actions[:, :1, :1]) < 0.05
+        return torch.where(hide, unknown, clean_actions), torch.where(drop, dropped, actions)
+
+    def _jittered(self, shape: torch.Size) -> Tensor:
+        """Return slot sigmas (B, P, T): the staircase with jitter; now and then no plan at all."""
+        jitter = (torch.rand(shape, device=self.stairs.device) * 2 - 1) * SIGMA_JITTER
+        sigmas = (self.stairs + jitter).clamp(max=1.0)
+        blank = torch.rand(*shape[:2], 1, device=self.stairs.device) < 0.1
+        return torch.where(blank | (self.stairs == 1), torch.ones_like(sigmas), sigmas)
+
+    def _errors(self, x0: Tensor, target: Tensor, previous: Tensor, keep: Tensor) -> dict[str, Tensor]:  # fmt: skip
+        """Weigh the errors of x0 (B, P, T, C, h, w): slots, moving tokens, and windows to keep.
+
+        `previous` (B, P, C, h, w) is the true frame before each head.
+        """
+        moved = (target - previous[:, :, None]).abs().mean(3)
+        weight = 1 + MOTION_WEIGHT * (moved / MOTION_SCALE).clamp(max=1.0)
+        error = (x0.float() - target).square().mean(3)
+        weighted = (error * weight).mean((3, 4)) * keep[..., None]
+        head = (error[:, :, 0].mean((2, 3)) * keep).sum() / keep.sum().clamp(min=1)
+        loss = (weighted * self.weights).sum(-1).sum() / keep.sum().clamp(min=1)
+        return {"loss": loss, "head_mse": head}
+
+    @torch.no_grad()
+    def samples(self, module: nn.Module) -> NDArray[np.uint8]:
+        """Roll four worlds on; rows of truth above dream, every other tick."""
+        assert isinstance(module, RollingDiT)
+        device, window = self.compute.device, self.config.window
+        rng = np.random.default_rng(3)
+        episodes, starts = self._choose_clips(rng, window.start_frames + SHEET_TICKS)
+        episodes, starts = episodes[:SHEET_WORLDS], starts[:SHEET_WORLDS]
+        rows = len(episodes)
+        shape = (rows, 1 + window.slots, *self.config.latent_shape)
+        out = RollOut(RollingStep(module), rows, device)
+        torch.manual_seed(0)
+        self._start(out, episodes, starts, shape)
+        true, dreamed = [], []
+        for tick in range(SHEET_TICKS):
+            now = starts + window.start_frames - 1 + tick
+            action = torch.from_numpy(self.data.actions[episodes, now]).to(device)
+            result = out.tick(action, torch.randn(shape, device=device))
+            true.append(self.data.gather(self.data.held[episodes, now, 0], device))
+            dreamed.append(result.head)
+        drawn = [self.codec.decode(torch.stack(part[1::2], 1).flatten(0, 1)).cpu().numpy()
+                 for part in (true, dreamed)]  # fmt: skip
+        pairs = [part.reshape(rows, -1, *part.shape[1:]) for part in drawn]
+        return np.concatenate(
+            [np.concatenate(list(row), 1) for pair in zip(*pairs, strict=True) for row in pair]
+        )
+
+
+def _noised(x0: Tensor, sigma: Tensor) -> Tensor:
+    """Noise latents (..., C, h, w) to levels `sigma` (...)."""
+    level = sigma[..., None, None, None]
+    return (1 - level) * x0 + level * torch.randn_like(x0)

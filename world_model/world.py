@@ -1,0 +1,146 @@
+"""The rolling world at play, in numpy: no torch, one forward pass a tick, nothing allocated.
+
+Holds the window, the KV cache and the counters of a session; a `Backend` runs the graphs. The
+torch twin, for training, is `rolling.RollOut`; a test holds the two equal over 200 ticks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from world_model.actions import MARKS, encode_actions
+from world_model.cache import CacheIndex
+from world_model.config import WorldConfig
+from world_model.errors import ConfigError, WorldError
+from world_model.schedule import tick_noise, window_sigmas
+
+Array = NDArray[np.float32]
+Frame = NDArray[np.uint8]
+Buffers = Mapping[str, NDArray[Any]]
+
+CONFIG_FILE: Final = "config.json"
+GRAPHS: Final = ("step", "decode", "encode")
+
+
+class Backend(Protocol):
+    """Runs a world's fixed-shape graphs."""
+
+    name: str
+
+    def bind(self, graph: str, inputs: Buffers, outputs: Buffers) -> Callable[[], None]:
+        """Return a call that runs `graph` from and into these very arrays."""
+
+
+class RollingWorld:
+    """A playable world: `reset` on start frames, then `step` (or `denoise` and `decode`) a tick."""
+
+    passes_per_tick: Final = 1
+
+    def __init__(self, config: WorldConfig, backend: Backend) -> None:
+        self.config, self.name, self.buttons = config, config.name, config.buttons
+        self.frame_shape = config.frame_shape
+        self.backend = backend.name
+        window, latent = config.window, config.latent_shape
+        shape = (1, 1 + window.slots, *latent)
+        self._index = CacheIndex(window)
+        self._sigmas = window_sigmas(window)
+        self._windows = (np.zeros(shape, np.float32), np.zeros(shape, np.float32))
+        self._noise = np.zeros(shape, np.float32)
+        self._actions = np.zeros((1, 1 + window.slots, len(config.buttons) + MARKS), np.float32)
+        kv = (1, config.dit.depth, config.tokens, config.dit.width)
+        cache = (1, config.dit.depth, window.cache_frames, config.tokens, config.dit.width)
+        self._cache = {name: np.zeros(cache, np.float32) for name in ("cache_k", "cache_v")}
+        self._new = {name: np.zeros(kv, np.float32) for name in ("k", "v")}
+        self._latents = np.zeros((1, *latent), np.float32)
+        self._pixels: Frame = np.zeros((1, *config.frame_shape), np.uint8)
+        self._bind(backend)
+        self._seed = self._tick = 0
+
+    def _bind(self, backend: Backend) -> None:
+        fixed = {"sigmas": self._sigmas, "actions": self._actions, "noise": self._noise,
+                 "ages": self._index.ages, **self._cache}  # fmt: skip
+        there, back = self._windows
+        self._steps = [
+            backend.bind("step", {"window": old, **fixed},
+                         {"head": self._latents, "next_window": new, **self._new})
+            for old, new in ((there, back), (back, there))
+        ]  # fmt: skip
+        self._decode = backend.bind("decode", {"latents": self._latents}, {"frame": self._pixels})
+        self._encode = backend.bind("encode", {"frame": self._pixels}, {"latents": self._latents})
+
+    def reset(self, frames: Frame, *, seed: int) -> Frame:
+        """Start a session on the frames (K, H, W, 3) of a resting world, oldest first.
+
+        The first becomes the sink, the others fill the cache; the window is the last one
+        re-noised to every slot's level. Returns the last frame. Raises ValueError where fewer
+        than `config.window.start_frames` are given.
+        """
+        if len(frames) < self.config.window.start_frames:
+            raise ValueError(f"a session starts from {self.config.window.start_frames} frames")
+        self._seed, self._tick = seed, 0
+        self._index.clear()
+        self._actions[:] = encode_actions(np.zeros(len(self.buttons), np.bool_))
+        for i, frame in enumerate(frames):
+            self._pixels[0] = frame
+            self._encode()
+            tick_noise(self._seed, self._tick, self._noise[0])
+            self._renoise(self._windows[self._tick % 2][0], self._latents[0])
+            if i < len(frames) - 1:
+                self._advance()
+        return self._pixels[0]
+
+    def denoise(self, action: NDArray[np.bool_]) -> Array:
+        """Advance by one tick under the held buttons (A,): one forward pass.
+
+        Returns the finished latents (C, h, w) of the frame that this action caused; the array is
+        reused by the next tick.
+        """
+        self._actions[0, 1:] = encode_actions(action)
+        self._advance()
+        self._actions[0, 0] = self._actions[0, 1]
+        return self._latents[0]
+
+    def decode(self, latents: Array) -> Frame:
+        """Draw latents (C, h, w) as a frame (H, W, 3); the array is reused by the next call."""
+        if latents.base is not self._latents:
+            self._latents[0] = latents
+        self._decode()
+        return self._pixels[0]
+
+    def step(self, action: NDArray[np.bool_]) -> Frame:
+        """Return the frame that `action` causes."""
+        return self.decode(self.denoise(action))
+
+    def _advance(self) -> None:
+        """Run the step graph and hand the frame that left the window over to the cache."""
+        tick_noise(self._seed, self._tick, self._noise[0])
+        self._steps[self._tick % 2]()
+        place = self._index.push()
+        self._cache["cache_k"][:, :, place] = self._new["k"]
+        self._cache["cache_v"][:, :, place] = self._new["v"]
+        self._tick += 1
+
+    def _renoise(self, window: Array, latents: Array) -> None:
+        """Fill a window (1 + T, C, h, w) with one frame at every level of the staircase."""
+        levels = self._sigmas.reshape(-1, 1, 1, 1)
+        np.multiply(levels, self._noise[0], out=window)
+        window += (1 - levels) * latents
+
+
+def read_config(directory: Path) -> WorldConfig:
+    """Read a bundle's config; raises WorldError naming the file and the cure."""
+    path = directory / CONFIG_FILE
+    if not directory.is_dir():
+        raise WorldError(f"{directory}: no such world; `rollplay export` makes one")
+    try:
+        return WorldConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise WorldError(f"{path}: missing; a world bundle needs it") from None
+    except (OSError, ValueError, ConfigError) as error:
+        raise WorldError(f"{path}: {error}") from None
