@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ActionsError
-from games.problems import SceneProblem, nearest, quoted
+from games.problems import SourceProblem, nearest, quoted
 
 RESET_WORD = "!reset"
 MAX_TICKS = 1_000_000
@@ -49,7 +49,7 @@ def read_actions(path: Path, buttons: Sequence[str]) -> Script:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        problem = SceneProblem(path, 1, 1, f"cannot read: {reason}", "", "a text file of actions")
+        problem = SourceProblem(path, 1, 1, f"cannot read: {reason}", "", "a text file of actions")
         raise ActionsError([problem]) from error
     return parse_actions(text, buttons, path=path)
 
@@ -82,7 +82,7 @@ class _Parser:
         self.held: list[list[bool]] = []
         self.resets: list[bool] = []
         self.counts: list[int] = []
-        self.problems: list[SceneProblem] = []
+        self.problems: list[SourceProblem] = []
         self._total = 0
         self._path = path
         self._buttons = buttons
@@ -117,13 +117,13 @@ class _Parser:
             return count
         message = f"cannot repeat this line {quoted(repeat.group(1))} times"
         expected = f"x1 or more, and at most {MAX_TICKS} ticks in all"
-        self.problems.append(SceneProblem(self._path, number, column, message, line, expected))
+        self.problems.append(SourceProblem(self._path, number, column, message, line, expected))
         return 1
 
     def _reject(self, word: re.Match[str], number: int, line: str) -> None:
         names = (*self._buttons, RESET_WORD)
         self.problems.append(
-            SceneProblem(
+            SourceProblem(
                 self._path,
                 number,
                 word.start() + 1,

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 from world_model.errors import RollplayError
 
 if TYPE_CHECKING:
-    from games.problems import SceneProblem
+    from games.problems import SourceProblem
 
 
 class ActionsError(RollplayError):
     """An actions file that cannot be played; `problems` holds every reason."""
 
-    def __init__(self, problems: Sequence[SceneProblem]) -> None:
+    def __init__(self, problems: Sequence[SourceProblem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = tuple(problems)
 

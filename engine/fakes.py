@@ -51,6 +51,7 @@ class FakeWorld:
     buttons = ("left", "right", "jump")
     frame_shape = (FRAME_PX, FRAME_PX, 3)
     passes_per_tick = 1
+    start_frames = 4
 
     def __init__(
         self, clock: FakeClock | None = None, costs_ns: Mapping[str, int] | None = None

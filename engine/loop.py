@@ -41,6 +41,10 @@ class World(Protocol):
     @property
     def passes_per_tick(self) -> int: ...
 
+    @property
+    def start_frames(self) -> int:
+        """How many frames `reset` needs."""
+
     def reset(self, frames: Frames, *, seed: int) -> Frame: ...
 
     def denoise(self, action: Action) -> Latents: ...

@@ -1,6 +1,6 @@
-"""What can be wrong with a scene file, said so that its author can mend it.
+"""What can be wrong with a file that a person wrote, said so that its author can mend it.
 
-Knows places, sentences and how they print; knows nothing about YAML or about what a scene holds.
+Knows places, sentences and how they print; knows nothing about YAML or about what a file holds.
 
     SceneErrors(ValueError)     everything wrong with one file, as `problems`
 """
@@ -19,7 +19,7 @@ QUOTED_CHARS: Final = 40
 
 
 @dataclass(frozen=True)
-class SceneProblem:
+class SourceProblem:
     """One thing wrong; `line` and `column` are 1-based, `snippet` is the offending line."""
 
     path: Path
@@ -44,7 +44,7 @@ class SceneProblem:
 class SceneErrors(ValueError):  # noqa: N818 - it is all of them
     """A scene that cannot be used; `problems` holds all reasons in the order of the file."""
 
-    def __init__(self, problems: Iterable[SceneProblem]) -> None:
+    def __init__(self, problems: Iterable[SourceProblem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda p: (str(p.path), p.line, p.column)))
         super().__init__("\n".join(str(problem) for problem in self.problems))
 

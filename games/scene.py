@@ -18,7 +18,7 @@ from games.platformer import physics
 from games.platformer.level import FRAME, Level, Levels
 from games.platformer.render import Renderer
 from games.platformer.themes import Palette
-from games.problems import SceneErrors, SceneProblem, nearest
+from games.problems import SceneErrors, SourceProblem, nearest
 from games.schema import read_scene_fields
 from games.yaml_source import parse_yaml, read_source
 
@@ -130,5 +130,5 @@ def _yaml_files(folder: Path) -> list[Path]:
 
 
 def _not_found(path: Path, message: str, expected: str, suggestion: str) -> SceneErrors:
-    problem = SceneProblem(path, 1, 1, message, expected=expected, suggestion=suggestion)
+    problem = SourceProblem(path, 1, 1, message, expected=expected, suggestion=suggestion)
     return SceneErrors([problem])

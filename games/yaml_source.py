@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 import yaml
 
-from games.problems import SceneErrors, SceneProblem
+from games.problems import SceneErrors, SourceProblem
 
 MAX_BYTES: Final = 64 * 1024
 MAX_DEPTH: Final = 8
@@ -33,7 +33,7 @@ class Source:
     path: Path
     text: str
     lines: list[str] = field(init=False)
-    problems: list[SceneProblem] = field(default_factory=list)
+    problems: list[SourceProblem] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.lines = _LINE_BREAK.split(self.text)
@@ -45,7 +45,7 @@ class Source:
         snippet = self.lines[line] if line < len(self.lines) else ""
         column = min(column, len(snippet))
         self.problems.append(
-            SceneProblem(self.path, line + 1, column + 1, message, snippet, expected, suggestion)
+            SourceProblem(self.path, line + 1, column + 1, message, snippet, expected, suggestion)
         )
 
 
@@ -149,4 +149,4 @@ def place(mark: _Mark | None) -> tuple[int, int]:
 
 
 def _unreadable(path: Path, message: str, expected: str) -> SceneErrors:
-    return SceneErrors([SceneProblem(path, 1, 1, message, expected=expected)])
+    return SceneErrors([SourceProblem(path, 1, 1, message, expected=expected)])

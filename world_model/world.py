@@ -62,6 +62,11 @@ class RollingWorld:
         self._bind(backend)
         self._seed = self._tick = 0
 
+    @property
+    def start_frames(self) -> int:
+        """How many frames `reset` needs."""
+        return self.config.window.start_frames
+
     def _bind(self, backend: Backend) -> None:
         fixed = {"sigmas": self._sigmas, "actions": self._actions, "noise": self._noise,
                  "ages": self._index.ages, **self._cache}  # fmt: skip

@@ -27,7 +27,6 @@ from engine.ticklog import TickLog
 from games.platformer.level import FRAME
 from games.scene import Scene, start_frames
 
-START_FRAMES = 4
 RANDOM = "random"
 MOST_TICKS_LOGGED = 1 << 16
 
@@ -97,7 +96,7 @@ class _Stage:
         pacer = self._pacer()
         session = Session(
             self.world,
-            start_frames(self.scene, START_FRAMES),
+            start_frames(self.scene, self.world.start_frames),
             scene=self.scene.name,
             seed=self._seed,
             source=self._source(script),

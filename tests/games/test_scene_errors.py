@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from games.problems import SceneErrors, SceneProblem
+from games.problems import SceneErrors, SourceProblem
 from games.scene import load_scene
 
 ROWS = ["." * 16] * 12 + ["." * 16, ".P...........E.D", "#" * 16, "#" * 16]
@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def problems_in(folder: Path, text: str | bytes) -> tuple[SceneProblem, ...]:
+def problems_in(folder: Path, text: str | bytes) -> tuple[SourceProblem, ...]:
     path = folder / "scene.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     try:
@@ -33,12 +33,12 @@ def problems_in(folder: Path, text: str | bytes) -> tuple[SceneProblem, ...]:
     return ()
 
 
-def only(folder: Path, text: str | bytes) -> SceneProblem:
+def only(folder: Path, text: str | bytes) -> SourceProblem:
     (problem,) = problems_in(folder, text)
     return problem
 
 
-def at(problem: SceneProblem) -> tuple[int, int]:
+def at(problem: SourceProblem) -> tuple[int, int]:
     return problem.line, problem.column
 
 
