@@ -6,11 +6,13 @@ Commands live in `engine.commands`, one a file, and import what is heavy only wh
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import click
 
 from engine.commands.check import check
 from engine.commands.collect import collect
+from engine.commands.errors import FAILED, one_line
 from engine.commands.export import export
 from engine.commands.parts import Parts
 from engine.commands.play import play
@@ -18,6 +20,8 @@ from engine.commands.profile import profile
 from engine.commands.scenes import scenes
 from engine.commands.train import train
 from engine.environment import version_of
+
+DEBUG_VARIABLE = "ROLLPLAY_DEBUG"
 
 
 def _print_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
@@ -45,8 +49,18 @@ for command in (play, profile, scenes, check, collect, train, export):
     cli.add_command(command)
 
 
-def main() -> None:
-    """Run the command line."""
+def main(arguments: Sequence[str] | None = None, parts: Parts | None = None) -> None:
+    """Run the command line; whatever nobody foresaw becomes one line on stderr and exit 1.
+
+    The environment variable ROLLPLAY_DEBUG, set to anything, lets the traceback through.
+    """
     # pygame greets on stdout when imported; stdout is for data.
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-    cli(prog_name="rollplay")
+    try:
+        cli(arguments, prog_name="rollplay", obj=parts)
+    except Exception as error:  # the last place where anything can be said
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        note = f"({DEBUG_VARIABLE}=1 shows where)"
+        click.echo(f"error: {type(error).__name__}: {one_line(error)} {note}", err=True)
+        raise SystemExit(FAILED) from None

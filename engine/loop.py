@@ -159,9 +159,11 @@ class Session:
         except KeyboardInterrupt:
             pass  # Ctrl-C is how a run without a window is quit.
         finally:
-            self._recorder.close()
-            self._input.close()
             gc.unfreeze()
+            try:
+                self._recorder.close()
+            finally:
+                self._input.close()
         return self._report()
 
     def _warm_up(self) -> None:

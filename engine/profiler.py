@@ -14,6 +14,9 @@ from engine.environment import environment
 from engine.memory import MemoryLog, peak_rss_mb
 from engine.ticklog import TickLog
 
+MOST_LATE = 20
+"""One late frame in so many is nothing to speak of."""
+
 Numbers = NDArray[np.float64]
 
 
@@ -65,6 +68,14 @@ class Report:
             f"{_show(self.tick_ms['p50'])} ms, p99 {_show(self.tick_ms['p99'])} ms, "
             f"{self.missed_deadlines} missed deadlines"
         )
+
+    def advice(self) -> str:
+        """Say what a player can do about late frames; nothing where few came late."""
+        slow_ms = self.tick_ms["p95"]
+        if not slow_ms or self.missed_deadlines * MOST_LATE <= self.ticks:
+            return ""
+        steady_fps = max(1, int(1000 / slow_ms))
+        return f"hint: many frames came late; --fps {steady_fps} would run steadily here"
 
     def table(self) -> str:
         """Lay the report out for people."""

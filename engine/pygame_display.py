@@ -14,20 +14,25 @@ from engine.display import Placement, has_display, place
 from engine.errors import DisplayError
 from engine.title_card import Row, draw_title_card
 
+ICON_PX = 64
 _CLOSED = Placement(0, 0, 0, 0)
 
 
 class PygameDisplay:
     """A resizable window with the frame enlarged by an integer in its middle.
 
-    size_px: first (width, height) of the window.
+    size_px: first (width, height) of the window. icon: (H, W, 4) RGBA for the window's icon.
     """
 
-    def __init__(self, size_px: tuple[int, int], caption: str) -> None:
+    def __init__(
+        self, size_px: tuple[int, int], caption: str, *, icon: NDArray[np.uint8] | None = None
+    ) -> None:
         if not has_display():
             raise DisplayError("there is no display here; add --headless to play without one")
         try:
             pygame.display.init()
+            if icon is not None:  # Some systems take an icon only before there is a window.
+                pygame.display.set_icon(_icon(icon))
             pygame.display.set_mode(size_px, pygame.RESIZABLE)
         except pygame.error as error:
             raise DisplayError(
@@ -80,3 +85,8 @@ class PygameDisplay:
         self._native = pygame.Surface(size)
         self._scaled = pygame.Surface(self._placement[2:])
         self._fit_for = (frame.shape, window.get_size())
+
+
+def _icon(rgba: NDArray[np.uint8]) -> pygame.Surface:
+    small = pygame.image.frombytes(rgba.tobytes(), (rgba.shape[1], rgba.shape[0]), "RGBA")
+    return pygame.transform.scale_by(small, max(1, ICON_PX // max(small.get_size())))

@@ -31,6 +31,12 @@ def told_to_the_user() -> Iterator[None]:
         _fail(f"error: {error}", BAD_INPUT)
 
 
+def one_line(error: Exception) -> str:
+    """Return the first line of an error's message that says something."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next((line for line in lines if line), "no reason given")
+
+
 def _fail(message: str, code: int) -> NoReturn:
     click.echo(message, err=True)
     raise SystemExit(code)

@@ -79,4 +79,5 @@ def play(
             out=out,
         )
         report = put_on(parts.scene(scene), plan, parts)
-        click.echo(report.summary(), err=True)
+        for line in filter(None, (report.summary(), report.advice())):
+            click.echo(line, err=True)

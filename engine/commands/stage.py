@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engine.actions import Script, read_actions
 from engine.commands.parts import Parts
 from engine.controls import CONTROL_KEYS
@@ -25,6 +28,8 @@ from engine.recorder import DirectoryRecorder, NullRecorder
 from engine.spans import NullSpans, StageSpans
 from engine.ticklog import TickLog
 from games.platformer.level import FRAME
+from games.platformer.sprites import hero_sprites
+from games.platformer.themes import Palette
 from games.scene import Scene, start_frames
 
 RANDOM = "random"
@@ -64,12 +69,20 @@ def _window(scene: Scene, plan: Plan) -> Iterator[PygameDisplay | None]:
         yield None
         return
     side_px = FRAME * (plan.scale or scene.scale)
-    window = PygameDisplay((side_px, side_px), f"{scene.title} - Rollplay")
+    caption = f"{scene.title} - Rollplay"
+    window = PygameDisplay((side_px, side_px), caption, icon=_hero(scene.palette))
     try:
         window.title(scene.title, _how_to_play(scene), "waking the world ...")
         yield window
     finally:
         window.close()
+
+
+def _hero(palette: Palette) -> NDArray[np.uint8]:
+    """Return the standing hero in a square of transparent pixels, RGBA."""
+    sprite = hero_sprites(palette)[0, 0]
+    side = (sprite.shape[0] - sprite.shape[1]) // 2
+    return np.pad(sprite, ((0, 0), (side, side), (0, 0)))
 
 
 def _how_to_play(scene: Scene) -> list[tuple[str, str]]:

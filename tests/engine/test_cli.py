@@ -4,14 +4,16 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from numpy.typing import NDArray
 
-from engine.cli import cli
+from engine.cli import DEBUG_VARIABLE, cli, main
 from engine.commands.parts import Parts
 from engine.fakes import FakeClock, FakeWorld
 from games.scene import find_scenes, load_scene
@@ -130,6 +132,38 @@ def test_a_full_or_forbidden_folder_is_a_run_time_failure(parts: Parts, tmp_path
     result = run(parts, "play", "--headless", "--ticks", "1", "--out", tmp_path / "file" / "below")
     assert result.exit_code == 1
     assert result.stderr.startswith("error: ")
+
+
+class FailingWorld(FakeWorld):
+    """Fails at the tenth tick after the warm-up, in many words, as a runtime library would."""
+
+    def denoise(self, action: NDArray[np.bool_]) -> NDArray[np.float32]:
+        if len(self.actions) == 9:
+            raise RuntimeError("\nnode 7 failed:\nout of registers")
+        return super().denoise(action)
+
+
+def failing(parts: Parts) -> Parts:
+    return replace(parts, load_world=lambda name, threads: FailingWorld())
+
+
+def test_an_error_that_nobody_foresaw_is_one_line_and_loses_no_recording(
+    parts: Parts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["play", "--headless", "--ticks", "99", "--out", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as ended:
+        main(arguments, failing(parts))
+    assert ended.value.code == 1
+    said = capsys.readouterr()
+    assert said.err == f"error: RuntimeError: node 7 failed: ({DEBUG_VARIABLE}=1 shows where)\n"
+    assert said.out == ""
+    assert run_json(tmp_path / "out")["ticks"] == 9
+
+
+def test_whoever_debugs_gets_the_traceback(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(DEBUG_VARIABLE, "1")
+    with pytest.raises(RuntimeError, match="node 7"):
+        main(["play", "--headless", "--ticks", "99"], failing(parts))
 
 
 @pytest.mark.usefixtures("no_display")

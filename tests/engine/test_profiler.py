@@ -1,6 +1,7 @@
 """Reports: the names that scripts read, and the table that people read."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,3 +88,13 @@ def test_the_table_names_every_stage_and_the_machine() -> None:
 def test_percentiles_of_nothing_are_none() -> None:
     assert percentiles(np.zeros(0), 50, 99) == {"p50": None, "p99": None}
     assert percentiles(np.array([1.0, 3.0]), 50) == {"p50": pytest.approx(2)}
+
+
+def test_many_late_frames_are_answered_with_a_rate_that_would_hold() -> None:
+    late = replace(make_report(), missed_deadlines=30, tick_ms={"p95": 62.0})
+    assert "--fps 16" in late.advice()
+
+
+def test_a_steady_run_needs_no_advice() -> None:
+    assert make_report().advice() == ""
+    assert make_report(ticks=0).advice() == ""
