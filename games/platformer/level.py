@@ -93,9 +93,8 @@ def parse_level(text: str) -> Level:
                 expected = f"one of {' '.join(LEVEL_CHARS.replace(' ', ''))} or a space"
                 problems.append(Problem(row, col, f"unknown map character {char!r}", expected))
     problems += _count_problems(found, len(rows))
-    if not problems and found[PLAYER_CHAR][0][1] == 0:
-        problems.append(Problem(0, found[PLAYER_CHAR][0][0], "the player starts above the frame",
-                                "P in rows 2 to 16 (the player is taller than a tile)"))  # fmt: skip
+    if len(found[PLAYER_CHAR]) == 1:
+        problems += _headroom_problems(tiles, *found[PLAYER_CHAR][0])
     if problems:
         raise LevelError(problems)
     return Level(tiles, coins, found[PLAYER_CHAR][0], tuple(found[ENEMY_CHAR]))
@@ -137,6 +136,17 @@ def _count_problems(found: dict[str, list[tuple[int, int]]], rows: int) -> list[
     for col, row in found[ENEMY_CHAR][MAX_ENEMIES:]:
         problems.append(Problem(row, col, "one enemy too many", f"at most {MAX_ENEMIES} E"))
     return problems
+
+
+def _headroom_problems(tiles: NDArray[np.uint8], col: int, row: int) -> list[Problem]:
+    """Say what is in the way of a player who starts here: it is taller than a tile."""
+    if row == 0:
+        expected = f"{PLAYER_CHAR} in rows 2 to {SIZE} (the player is taller than a tile)"
+        return [Problem(row, col, "the player starts above the frame", expected)]
+    if tiles[row - 1, col] in (SOLID, DOOR):
+        message = "no room for the player's head"
+        return [Problem(row, col, message, f"neither # nor D above {PLAYER_CHAR}")]
+    return []
 
 
 @dataclass(frozen=True, eq=False)
