@@ -96,13 +96,13 @@ def step(levels: Levels, state: State, actions: Bools) -> tuple[State, Bools]:
     x, vx = _move_x(tiles, state.x, state.y, vx)
     y, vy_after = _move_y(tiles, x, state.y, vy)
     on_ground = (vy_after >= 0) & _supported(tiles, x, y)
-    landed = on_ground & ~state.on_ground
     enemy_x, enemy_dir = _patrol(levels, state)
 
     touched = _tiles_at(tiles, x[:, None] + _BODY_X, y[:, None] + _BODY_Y)
     sprung = (touched[:, 4:] == SPRING).any(1) & (vy_after >= 0)
     vy_after = np.where(sprung, -SPRING_SPEED, vy_after)
     on_ground &= ~sprung
+    landed = on_ground & ~state.on_ground
     coins, got_coin = _collect(state.coins, x, y)
     dead = _hurt(tiles, x, y) | _caught(levels, x, y, enemy_x, state.enemy_y) | (y >= FRAME)
     goal = (touched == DOOR).any(1) & ~dead
