@@ -1,6 +1,24 @@
-"""What all tests share: nothing fails because a machine is slow."""
+"""What all tests share: nothing fails because a machine is slow, and one tiny world."""
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from world_model.config import CodecConfig, DiTConfig, WorldConfig
 
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any speed")
+
+
+@pytest.fixture(scope="session")
+def tiny() -> WorldConfig:
+    """A world of 2x3 tokens a frame: height, width, depth and channels all differ."""
+    return WorldConfig(
+        name="tiny",
+        game="platformer",
+        buttons=("left", "right", "jump"),
+        fps=20,
+        frame_height=32,
+        frame_width=48,
+        dit=DiTConfig(width=32, depth=2, heads=2, mlp_ratio=2),
+        codec=CodecConfig(channels=5, encoder_widths=(8, 8, 8), decoder_widths=(8, 8, 8, 8)),
+    )

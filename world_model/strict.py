@@ -19,7 +19,7 @@ def to_dict(config: Any) -> dict[str, Any]:
 def from_dict(cls: type[T], data: object, where: str = "") -> T:
     """Build the dataclass `cls` from JSON data; raises ConfigError with the entry's place."""
     if not isinstance(data, dict):
-        raise ConfigError(f"{where or 'config'}: expected a mapping, got {type(data).__name__}")
+        raise ConfigError(f"{where.rstrip('.') or 'config'}: expected a mapping, got {type(data).__name__}")
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     if unknown := sorted(set(data) - set(fields)):
         raise ConfigError(f"{where}{unknown[0]}: unknown entry; known: {', '.join(fields)}")
@@ -44,12 +44,18 @@ def _convert(hint: Any, value: object, where: str) -> Any:
         if len(inner) != len(value):
             raise ConfigError(f"{where}: expected {len(inner)} entries, got {len(value)}")
         return tuple(
-            _convert(t, v, f"{where}[{i}]") for i, (t, v) in enumerate(zip(inner, value, strict=True))
+            _convert(t, v, f"{where}[{i}]")
+            for i, (t, v) in enumerate(zip(inner, value, strict=True))
         )
-    if get_origin(hint) is types.UnionType and value is None and type(None) in get_args(hint):
-        return None
+    if get_origin(hint) is types.UnionType:  # only `T | None` is in use
+        (kind,) = set(get_args(hint)) - {type(None)}
+        return None if value is None else _convert(kind, value, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if not isinstance(hint, type) or not isinstance(value, hint) or isinstance(value, bool) != (hint is bool):
+    if (
+        not isinstance(hint, type)
+        or not isinstance(value, hint)
+        or isinstance(value, bool) != (hint is bool)
+    ):
         raise ConfigError(f"{where}: expected {getattr(hint, '__name__', hint)}, got {value!r}")
     return value
