@@ -60,9 +60,15 @@ def write_bundle(config: WorldConfig, dit: RollingDiT, codec: Codec, directory: 
     save_file(named, directory / WEIGHTS_FILE)
     for graph, module, inputs, names_in, names_out in _graphs(config, dit, codec):
         program = torch.onnx.export(
-            module, inputs, input_names=names_in, output_names=names_out,
-            opset_version=OPSET, dynamo=True, optimize=True, verbose=False,
-        )  # fmt: skip
+            module,
+            inputs,
+            input_names=names_in,
+            output_names=names_out,
+            opset_version=OPSET,
+            dynamo=True,
+            optimize=True,
+            verbose=False,
+        )
         assert program is not None
         model = halve_weights(program.model_proto)
         onnx.checker.check_model(model)
@@ -80,7 +86,7 @@ def read_modules(directory: Path) -> tuple[WorldConfig, RollingDiT, Codec]:
         for prefix, module in (("dit.", dit), ("codec.", codec)):
             own = {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
             module.load_state_dict(own)
-    except Exception as error:  # safetensors and torch raise a dozen kinds for one broken file
+    except Exception as error:  # noqa: BLE001 safetensors and torch raise a dozen kinds for one broken file
         raise WorldError(f"{path}: cannot be read ({error})") from None
     return config, dit.eval(), codec.eval()
 
@@ -105,9 +111,7 @@ def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
         name = initializer.name
         half = numpy_helper.from_array(array.astype(np.float16), f"{name}.half")
         initializer.CopyFrom(half)
-        casts.append(
-            onnx.helper.make_node("Cast", [half.name], [name], to=onnx.TensorProto.FLOAT)
-        )
+        casts.append(onnx.helper.make_node("Cast", [half.name], [name], to=onnx.TensorProto.FLOAT))
     for index, node in enumerate(casts):
         graph.node.insert(index, node)
     return model
@@ -135,8 +139,19 @@ def _graphs(config: WorldConfig, dit: RollingDiT, codec: Codec) -> list[Any]:
     }
     frame = torch.zeros(1, *config.frame_shape, dtype=torch.uint8)
     return [
-        ("step", _StepGraph(dit).eval(), tuple(step_inputs.values()), list(step_inputs),
-         ["head", "next_window", "k", "v"]),
-        ("decode", _Method(codec, "decode").eval(), (torch.zeros(1, *latent),), ["latents"], ["frame"]),
+        (
+            "step",
+            _StepGraph(dit).eval(),
+            tuple(step_inputs.values()),
+            list(step_inputs),
+            ["head", "next_window", "k", "v"],
+        ),
+        (
+            "decode",
+            _Method(codec, "decode").eval(),
+            (torch.zeros(1, *latent),),
+            ["latents"],
+            ["frame"],
+        ),
         ("encode", _Method(codec, "encode").eval(), (frame,), ["frame"], ["latents"]),
-    ]  # fmt: skip
+    ]

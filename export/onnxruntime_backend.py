@@ -33,18 +33,22 @@ class OnnxRuntimeBackend:
                 self._sessions[graph] = ort.InferenceSession(
                     path, _options(threads or physical_cores()), providers=["CPUExecutionProvider"]
                 )
-            except Exception as error:  # onnxruntime's own errors share no public base
-                raise WorldError(f"{path}: not a graph that ONNX Runtime can run ({error})") from None
+            except Exception as error:  # noqa: BLE001 onnxruntime's own errors share no public base
+                raise WorldError(
+                    f"{path}: not a graph that ONNX Runtime can run ({error})"
+                ) from None
 
     def bind(self, graph: str, inputs: Buffers, outputs: Buffers) -> Callable[[], None]:
         """Bind arrays to the graph's inputs and outputs; raises WorldError where they don't fit."""
         session = self._sessions[graph]
-        wanted = {node.name: tuple(node.shape) for node in (*session.get_inputs(), *session.get_outputs())}
+        wanted = {
+            node.name: tuple(node.shape) for node in (*session.get_inputs(), *session.get_outputs())
+        }
         given = {name: array.shape for name, array in {**inputs, **outputs}.items()}
         for name in sorted(wanted.keys() | given.keys()):
             if wanted.get(name) != given.get(name):
                 raise WorldError(
-                    f"{graph}.onnx does not fit config.json: {name!r} has shape {wanted.get(name)}, "
+                    f"{graph}.onnx does not fit config.json: {name!r} is {wanted.get(name)}, "
                     f"expected {given.get(name)}; export the world again"
                 )
         binding = session.io_binding()
@@ -62,7 +66,9 @@ class OnnxRuntimeBackend:
 
 def physical_cores() -> int:
     """Return the number of cores this process may use, without hyper-threads where known."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allowed = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     try:
         siblings = Path("/sys/devices/system/cpu/cpu0/topology/thread_siblings_list").read_text()
     except OSError:
@@ -87,5 +93,3 @@ def _options(threads: int) -> ort.SessionOptions:
     options.log_severity_level = LOG_ERRORS
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     return options
-
-

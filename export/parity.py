@@ -30,8 +30,10 @@ class Parity:
     max_pixel_error: int
 
     def __str__(self) -> str:
-        return (f"ONNX Runtime against torch over {self.ticks} ticks: max abs error "
-                f"{self.max_latent_error:.2g} in latents, {self.max_pixel_error} / 255 in pixels")  # fmt: skip
+        return (
+            f"ONNX Runtime against torch over {self.ticks} ticks: max abs error "
+            f"{self.max_latent_error:.2g} in latents, {self.max_pixel_error} / 255 in pixels"
+        )
 
 
 @torch.no_grad()
@@ -68,14 +70,18 @@ class TorchSession:
         still = torch.from_numpy(encode_actions(np.zeros(len(self.config.buttons), np.bool_)))
         noises = torch.stack([self._noise(tick) for tick in range(count)])
         self.roll.start(
-            latents[None], still.expand(1, count, -1),
-            latents[None, -1:].expand(-1, window.slots - 1, -1, -1, -1), noises,
-        )  # fmt: skip
+            latents[None],
+            still.expand(1, count, -1),
+            latents[None, -1:].expand(-1, window.slots - 1, -1, -1, -1),
+            noises,
+        )
         self.tick = count - 1
 
     def denoise(self, action: NDArray[np.bool_]) -> torch.Tensor:
         """Advance by a tick; returns the head's latents (1, C, h, w)."""
-        head = self.roll.tick(torch.from_numpy(encode_actions(action[None])), self._noise(self.tick)).head
+        head = self.roll.tick(
+            torch.from_numpy(encode_actions(action[None])), self._noise(self.tick)
+        ).head
         self.tick += 1
         return head
 

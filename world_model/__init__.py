@@ -1,1 +1,1 @@
-"""World models: the codec and rolling diffusion transformer, their training, and the torch-free runtime."""
+"""World models: codec, rolling diffusion transformer, training, and the torch-free runtime."""

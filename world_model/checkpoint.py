@@ -7,7 +7,6 @@ always finds a whole one.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,14 +22,19 @@ TENSORS = "checkpoint.safetensors"
 STATE = "checkpoint.json"
 
 
-def save_checkpoint(directory: Path, groups: Mapping[str, Mapping[str, Tensor]], state: Any) -> None:  # fmt: skip
+def save_checkpoint(
+    directory: Path, groups: Mapping[str, Mapping[str, Tensor]], state: Any
+) -> None:
     """Write groups of tensors (`model`, `ema`, ...) and a JSON-able `state` to `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
-    tensors = {f"{group}/{name}": tensor.detach().cpu().contiguous().clone()
-               for group, named in groups.items() for name, tensor in named.items()}  # fmt: skip
+    tensors = {
+        f"{group}/{name}": tensor.detach().cpu().contiguous().clone()
+        for group, named in groups.items()
+        for name, tensor in named.items()
+    }
     fresh = directory / f"{TENSORS}.new"
     save_file(tensors, fresh, metadata={"state": json.dumps(state)})
-    os.replace(fresh, directory / TENSORS)
+    fresh.replace(directory / TENSORS)
     (directory / STATE).write_text(json.dumps(state, indent=1))
 
 

@@ -25,7 +25,8 @@ class ResBlock(nn.Module):
         nn.init.zeros_(self.conv2.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv2(F.relu(self.conv1(F.relu(x))))
+        change: Tensor = self.conv2(F.relu(self.conv1(F.relu(x))))
+        return x + change
 
 
 class Codec(nn.Module):
@@ -73,13 +74,14 @@ class Codec(nn.Module):
 
     def decode(self, latents: Tensor) -> Tensor:
         """Map normalised latents (B, C, h, w) to frames (B, H, W, 3) uint8."""
-        pixels = self.decoder(latents * self.std + self.mean)
+        pixels: Tensor = self.decoder(latents * self.std + self.mean)
         levels = (pixels.permute(0, 2, 3, 1) * 127.5 + 128.0).clamp(0.0, 255.0)
         return levels.to(torch.uint8)
 
     def bounded(self, unit: Tensor) -> Tensor:
         """Map frames (B, 3, H, W) in [-1, 1] to latents in (-LATENT_BOUND, LATENT_BOUND)."""
-        return torch.tanh(self.encoder(unit) / LATENT_BOUND) * LATENT_BOUND
+        free: Tensor = self.encoder(unit)
+        return torch.tanh(free / LATENT_BOUND) * LATENT_BOUND
 
 
 def to_unit(frames: Tensor) -> Tensor:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from games.platformer import physics
 from games.platformer.generator import generate
 from games.platformer.level import Levels
-from games.platformer.physics import State
 from games.platformer.policy import PlayLikePolicy
 from games.platformer.render import Renderer
 from games.platformer.themes import THEMES, Palette, jitter
@@ -126,8 +125,8 @@ def _fresh(actions: NDArray[np.bool_], slots: int) -> NDArray[np.bool_]:
     episodes, ticks = actions.shape[:2]
     fresh = np.zeros((episodes, ticks + 1, slots), np.bool_)
     fresh[:, :, 0] = True
-    left = (actions[:, 1:] != actions[:, :-1]).any(-1)
-    fresh[:, 1:ticks, 1:] = left[..., None]
+    left = np.any(actions[:, 1:] != actions[:, :-1], -1, keepdims=True)
+    fresh[:, 1:ticks, 1:] = left
     fresh[:, 0, 1:] = actions[:, 0].any(-1)[:, None]
     fresh[:, ticks, 1:] = True
     return fresh
@@ -136,7 +135,7 @@ def _fresh(actions: NDArray[np.bool_], slots: int) -> NDArray[np.bool_]:
 def replay(
     recording: Recording, slots: int, chunk: int = 256
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
-    """Yield (frame numbers, frames (n, 128, 128, 3)) of every distinct frame, episodes in chunks."""
+    """Yield (frame numbers, frames (n, 128, 128, 3)) of all distinct frames, in chunks."""
     branches = index_branches(recording.actions, slots)
     fresh = _fresh(recording.actions, slots)
     for start in range(0, len(recording), chunk):

@@ -46,7 +46,7 @@ class LatentSet:
     @property
     def ticks(self) -> int:
         """The last tick of every episode."""
-        return self.held.shape[1] - 1
+        return int(self.held.shape[1]) - 1
 
     def gather(self, index: NDArray[np.int64], device: torch.device) -> Tensor:
         """Return latents (*index.shape, C, h, w) float32 on `device`."""
@@ -67,19 +67,24 @@ def load_latents(
         _encode(recording, codec, slots, path, compute, branches.frames)
         stamp.write_text(key)
     ranks.wait()
-    latents = torch.from_numpy(np.load(path, mmap_mode="c" if compute.device.type == "cpu" else None))
+    latents = torch.from_numpy(
+        np.load(path, mmap_mode="c" if compute.device.type == "cpu" else None)
+    )
     held = np.pad(recording.actions, ((0, 0), (1, 0), (0, 0)))
     changed = (held[:, 1:] != held[:, :-1]).any(-1)
     episode, tick = np.nonzero(changed)
     return LatentSet(
-        latents.to(compute.device), branches.held, encode_actions(held),
+        latents.to(compute.device),
+        branches.held,
+        encode_actions(held),
         np.stack([episode, tick + 1], 1),
-    )  # fmt: skip
+    )
 
 
 @torch.no_grad()
-def _encode(recording: Recording, codec: Codec, slots: int, path: Path, compute: Compute,
-            frames: int) -> None:  # fmt: skip
+def _encode(
+    recording: Recording, codec: Codec, slots: int, path: Path, compute: Compute, frames: int
+) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     shape = (frames, *_latent_shape(codec, compute))
     store = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)

@@ -21,13 +21,20 @@ ITERATIONS = 5
 class Muon(torch.optim.Optimizer):
     """Momentum orthogonalised: every update has unit-scale singular values."""
 
-    def __init__(self, params: Iterable[Tensor], lr: float, *, momentum: float = 0.95,
-                 weight_decay: float = 0.01, dtype: torch.dtype = torch.float32) -> None:  # fmt: skip
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float,
+        *,
+        momentum: float = 0.95,
+        weight_decay: float = 0.01,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
         self._dtype = dtype
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # noqa: ARG002
         """Update every parameter that has a gradient."""
         for group in self.param_groups:
             shapes: dict[torch.Size, list[Tensor]] = defaultdict(list)
@@ -43,8 +50,10 @@ class Muon(torch.optim.Optimizer):
             state = self.state[param]
             if "momentum" not in state:
                 state["momentum"] = torch.zeros_like(param)
-            state["momentum"].lerp_(param.grad, 1 - group["momentum"])
-            looks_ahead.append(param.grad.lerp(state["momentum"], group["momentum"]))
+            gradient = param.grad
+            assert gradient is not None
+            state["momentum"].lerp_(gradient, 1 - group["momentum"])
+            looks_ahead.append(gradient.lerp(state["momentum"], group["momentum"]))
         updates = orthogonalize(torch.stack(looks_ahead).to(self._dtype))
         rows, cols = params[0].shape
         scale = group["lr"] * max(1.0, rows / cols) ** 0.5
@@ -57,7 +66,7 @@ def orthogonalize(matrices: Tensor) -> Tensor:
     """Push the singular values of (B, m, n) matrices towards 1 by quintic Newton-Schulz."""
     a, b, c = COEFFICIENTS
     tall = matrices.shape[-2] > matrices.shape[-1]
-    x = matrices.mT if tall else matrices
+    x: Tensor = matrices.mT if tall else matrices
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(ITERATIONS):
         gram = x @ x.mT
@@ -66,7 +75,12 @@ def orthogonalize(matrices: Tensor) -> Tensor:
 
 
 def build_optimizers(
-    module: nn.Module, *, lr: float, matrix_lr: float, matrices: nn.Module | None, dtype: torch.dtype
+    module: nn.Module,
+    *,
+    lr: float,
+    matrix_lr: float,
+    matrices: nn.Module | None,
+    dtype: torch.dtype,
 ) -> list[torch.optim.Optimizer]:
     """Muon for the 2-D weights of `matrices` (if any), AdamW for every other parameter."""
     inner = {p for p in matrices.parameters() if p.ndim == 2} if matrices else set()

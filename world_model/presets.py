@@ -55,7 +55,7 @@ PRESETS: Final = {
         dit=DiTConfig(),
         codec=CodecRun(32, 1e-3, Plan(steps=4600, warmup=100, ema=0.999)),
         world=WorldRun(
-            8, 1e-3, 0.02, RollOutConfig(start=2000, growth=500), Plan(steps=3000, warmup=100)
+            8, 1e-3, 0.02, RollOutConfig(start=1700, growth=400), Plan(steps=2600, warmup=100)
         ),
     ),
     "gpu": Preset(
@@ -65,7 +65,10 @@ PRESETS: Final = {
         dit=DiTConfig(),
         codec=CodecRun(128, 1e-3, Plan(steps=8000, warmup=200, ema=0.999, checkpoint_every=1000)),
         world=WorldRun(
-            192, 1e-3, 0.02, RollOutConfig(start=8000, growth=2000, horizon=32),
+            192,
+            1e-3,
+            0.02,
+            RollOutConfig(start=8000, growth=2000, horizon=32),
             Plan(steps=12000, warmup=200, ema=0.999, checkpoint_every=1000),
         ),
         compiled=True,
@@ -77,9 +80,12 @@ PRESETS: Final = {
         dit=DiTConfig(width=32, depth=2, heads=2, mlp_ratio=2),
         codec=CodecRun(4, 2e-3, Plan(steps=6, warmup=2, checkpoint_every=3)),
         world=WorldRun(
-            2, 1e-3, 0.02, RollOutConfig(start=3, growth=2, horizon=3),
+            2,
+            1e-3,
+            0.02,
+            RollOutConfig(start=3, growth=2, horizon=3),
             Plan(steps=6, warmup=2, checkpoint_every=3),
         ),
     ),
-}  # fmt: skip
-"""`mini` draws nothing worth seeing; it takes every path in seconds, for tests and for a first try."""
+}
+"""`mini` draws nothing worth seeing; it takes every path in seconds, for tests."""

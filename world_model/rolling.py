@@ -36,9 +36,15 @@ class RollingStep(nn.Module):
         self.dit = dit
 
     def forward(
-        self, window: Tensor, sigmas: Tensor, actions: Tensor, noise: Tensor,
-        cache_k: Tensor, cache_v: Tensor, ages: Tensor,
-    ) -> TickOutput:  # fmt: skip
+        self,
+        window: Tensor,
+        sigmas: Tensor,
+        actions: Tensor,
+        noise: Tensor,
+        cache_k: Tensor,
+        cache_v: Tensor,
+        ages: Tensor,
+    ) -> TickOutput:
         """Map a window (see `RollingDiT.step`) and fresh `noise` of its shape to the next one."""
         x0, k, v = self.dit.step(window, sigmas, actions, cache_k, cache_v, ages)
         return TickOutput(x0[:, 0], slide(x0, sigmas, noise), k, v, x0)
@@ -62,7 +68,13 @@ class RollOut:
         config = step.dit.config
         self.sigmas = torch.from_numpy(window_sigmas(config.window)).to(device)
         self.index = CacheIndex(config.window)
-        shape = (batch, config.dit.depth, config.window.cache_frames, config.tokens, config.dit.width)
+        shape = (
+            batch,
+            config.dit.depth,
+            config.window.cache_frames,
+            config.tokens,
+            config.dit.width,
+        )
         self.cache_k = torch.zeros(shape, device=device)
         self.cache_v = torch.zeros(shape, device=device)
         self.window: Tensor | None = None
@@ -85,14 +97,21 @@ class RollOut:
 
     def tick(self, action: Tensor, noise: Tensor) -> TickOutput:
         """Advance by one frame under `action` (B, A + 3); gradients do not cross ticks."""
-        assert self.window is not None and self.previous_action is not None
+        assert self.window is not None
+        assert self.previous_action is not None
         slots = self.window.shape[1] - 1
         actions = torch.stack([self.previous_action] + [action] * slots, 1)
         ages = torch.from_numpy(self.index.ages.copy()).to(self.window.device)
-        out = self.step(self.window, self.sigmas, actions, noise, self.cache_k, self.cache_v, ages)
+        out: TickOutput = self.step(
+            self.window, self.sigmas, actions, noise, self.cache_k, self.cache_v, ages
+        )
         place = self.index.push()
-        self.cache_k = self.cache_k.index_copy(2, self._at(place), out.k.detach().float().unsqueeze(2))
-        self.cache_v = self.cache_v.index_copy(2, self._at(place), out.v.detach().float().unsqueeze(2))
+        self.cache_k = self.cache_k.index_copy(
+            2, self._at(place), out.k.detach().float().unsqueeze(2)
+        )
+        self.cache_v = self.cache_v.index_copy(
+            2, self._at(place), out.v.detach().float().unsqueeze(2)
+        )
         self.window, self.previous_action = out.window.detach(), action
         return out
 

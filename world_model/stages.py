@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from games.platformer.physics import BUTTONS, TICKS_PER_SECOND
 from world_model.checkpoint import load_checkpoint
@@ -26,13 +28,22 @@ from world_model.train_world import WorldTask
 from world_model.trainer import Plan, Trainer
 
 
-def train_codec(preset: str, data: Path, out: Path, *, steps: int | None = None,
-                device: str | None = None, seed: int = 0) -> float:  # fmt: skip
+def train_codec(
+    preset: str,
+    data: Path,
+    out: Path,
+    *,
+    steps: int | None = None,
+    device: str | None = None,
+    seed: int = 0,
+) -> float:
     """Train a codec on a recording into `out`; returns its PSNR in dB on recorded frames."""
     size = PRESETS[preset]
     compute, ranks = _set_up(device, seed)
     recording = Recording.load(data)
-    task = CodecTask(size.codec_config, recording, compute, batch=size.codec.batch, lr=size.codec.lr)
+    task = CodecTask(
+        size.codec_config, recording, compute, batch=size.codec.batch, lr=size.codec.lr
+    )
     trainer = Trainer(task, _plan(size.codec.plan, steps, seed), out, ranks)
     trainer.run(config=asdict(size.codec_config))
     trainer.ema_module()
@@ -43,20 +54,44 @@ def train_codec(preset: str, data: Path, out: Path, *, steps: int | None = None,
     return psnr
 
 
-def train_world(preset: str, data: Path, codec_dir: Path, out: Path, *, steps: int | None = None,
-                device: str | None = None, seed: int = 0) -> None:  # fmt: skip
+def train_world(
+    preset: str,
+    data: Path,
+    codec_dir: Path,
+    out: Path,
+    *,
+    steps: int | None = None,
+    device: str | None = None,
+    seed: int = 0,
+) -> None:
     """Train a world on a recording and a finished codec into `out`."""
     size = PRESETS[preset]
     compute, ranks = _set_up(device, seed)
     recording = Recording.load(data)
     codec = load_codec(codec_dir).to(compute.device)
-    config = WorldConfig(name="platformer", game="platformer", buttons=BUTTONS, fps=TICKS_PER_SECOND,
-                         dit=size.dit, codec=codec.config)  # fmt: skip
-    latents = load_latents(recording, codec, config.window.slots, data.with_suffix(".latents.npy"),
-                           compute, ranks)  # fmt: skip
+    config = WorldConfig(
+        name="platformer",
+        game="platformer",
+        buttons=BUTTONS,
+        fps=TICKS_PER_SECOND,
+        dit=size.dit,
+        codec=codec.config,
+    )
+    latents = load_latents(
+        recording, codec, config.window.slots, data.with_suffix(".latents.npy"), compute, ranks
+    )
     run = size.world
-    task = WorldTask(config, latents, codec, compute, batch=run.batch, lr=run.lr,
-                     matrix_lr=run.matrix_lr, roll_out=run.roll_out, compiled=size.compiled)  # fmt: skip
+    task = WorldTask(
+        config,
+        latents,
+        codec,
+        compute,
+        batch=run.batch,
+        lr=run.lr,
+        matrix_lr=run.matrix_lr,
+        roll_out=run.roll_out,
+        compiled=size.compiled,
+    )
     trainer = Trainer(task, _plan(run.plan, steps, seed), out, ranks)
     trainer.run(config=config.to_dict())
     if ranks.first:
@@ -102,6 +137,6 @@ def _set_up(device: str | None, seed: int) -> tuple[Compute, Ranks]:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         torch.set_float32_matmul_precision("high")
     if ranks.first:
-        print(compute.reason, flush=True)
+        tqdm.write(compute.reason, file=sys.stderr)
     torch.manual_seed(seed)
     return compute, ranks

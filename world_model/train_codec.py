@@ -31,14 +31,15 @@ class CodecTask:
         self, config: CodecConfig, recording: Recording, compute: Compute, *, batch: int, lr: float
     ) -> None:
         self.recording, self.compute, self.batch = recording, compute, batch
-        self.codec = Codec(config).to(compute.device, memory_format=torch.channels_last)
+        self.codec = Codec(config).to(compute.device)
+        self.codec.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.module: nn.Module = self.codec
         self.optimizers = build_optimizers(
             self.codec, lr=lr, matrix_lr=0.0, matrices=None, dtype=compute.dtype
         )
         self._pool: deque[tuple[NDArray[np.uint8], NDArray[np.bool_]]] = deque()
 
-    def losses(self, step: int, rng: np.random.Generator) -> dict[str, Tensor]:
+    def losses(self, _step: int, /, rng: np.random.Generator) -> dict[str, Tensor]:
         """Return L1 + MSE over pixels in [-1, 1], those of players, enemies and coins weighted."""
         frames, moving = self._next_batch(rng)
         unit = to_unit(frames)

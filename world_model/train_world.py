@@ -63,9 +63,18 @@ class WorldTask:
     name = "world"
 
     def __init__(
-        self, config: WorldConfig, data: LatentSet, codec: Codec, compute: Compute, *,
-        batch: int, lr: float, matrix_lr: float, roll_out: RollOutConfig, compiled: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        config: WorldConfig,
+        data: LatentSet,
+        codec: Codec,
+        compute: Compute,
+        *,
+        batch: int,
+        lr: float,
+        matrix_lr: float,
+        roll_out: RollOutConfig,
+        compiled: bool = False,
+    ) -> None:
         self.config, self.data, self.codec, self.compute = config, data, codec, compute
         self.batch, self.roll_out = batch, roll_out
         self.dit = RollingDiT(config).to(compute.device)
@@ -78,7 +87,7 @@ class WorldTask:
         self.weights = torch.tensor(SLOT_WEIGHTS[:slots], device=compute.device)
         self.stairs = torch.from_numpy(staircase(slots, config.window.shift)).to(compute.device)
 
-    def losses(self, step: int, rng: np.random.Generator) -> dict[str, Tensor]:
+    def losses(self, step: int, /, rng: np.random.Generator) -> dict[str, Tensor]:
         """Return the weighted error of predicted latents, by held branches or by a roll-out."""
         longest = self.roll_out.longest(step)
         if longest and rng.random() < self.roll_out.share:
@@ -97,8 +106,9 @@ class WorldTask:
         clean = self.data.gather(finished, device)
         plan = self.data.gather(self.data.held[rows, heads - 1, 1:], device)
         target = self.data.gather(self.data.held[rows, heads], device)
-        clean_actions = torch.from_numpy(np.concatenate(
-            [self.data.actions[rows, 0], self.data.actions[rows, frames]], 1)).to(device)  # fmt: skip
+        clean_actions = torch.from_numpy(
+            np.concatenate([self.data.actions[rows, 0], self.data.actions[rows, frames]], 1)
+        ).to(device)
         actions = torch.from_numpy(self.data.actions[rows, heads]).to(device)
         clean_actions, actions = self._hide(clean_actions, actions)
 
@@ -108,9 +118,13 @@ class WorldTask:
         noisy = _noised(torch.cat([plan, torch.zeros_like(plan[:, :, :1])], 2), slot_sigma)
         with self.compute.autocast():
             x0 = self._clip(
-                noisy_clean, context_sigma, clean_actions,
-                noisy, slot_sigma, actions[:, :, None].expand(-1, -1, slots, -1),
-            )  # fmt: skip
+                noisy_clean,
+                context_sigma,
+                clean_actions,
+                noisy,
+                slot_sigma,
+                actions[:, :, None].expand(-1, -1, slots, -1),
+            )
         previous = clean[:, -CLIP_TICKS:]
         return self._errors(x0, target, previous, torch.ones(target.shape[:2], device=device))
 
@@ -140,8 +154,13 @@ class WorldTask:
                     total[name] = total.get(name, torch.zeros(())) + value / len(graded)
         return total
 
-    def _start(self, out: RollOut, episodes: NDArray[np.int64], starts: NDArray[np.int64],
-               shape: tuple[int, ...]) -> None:  # fmt: skip
+    def _start(
+        self,
+        out: RollOut,
+        episodes: NDArray[np.int64],
+        starts: NDArray[np.int64],
+        shape: tuple[int, ...],
+    ) -> None:
         """Warm a roll-out up on the episode's first frame and the last recorded frames."""
         device, count = self.compute.device, self.config.window.start_frames
         times = starts[:, None] + np.arange(count - 1)
@@ -168,8 +187,9 @@ class WorldTask:
     def _hide(self, clean_actions: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Make some finished frames' actions UNKNOWN, and some clips' new actions DROPPED."""
         buttons = len(self.config.buttons)
-        unknown, dropped = (torch.from_numpy(mark_token(buttons, mark)).to(actions)
-                            for mark in (UNKNOWN, DROPPED))  # fmt: skip
+        unknown, dropped = (
+            torch.from_numpy(mark_token(buttons, mark)).to(actions) for mark in (UNKNOWN, DROPPED)
+        )
         hide = torch.rand_like(clean_actions[..., :1]) < 0.05
         drop = torch.rand_like(actions[:, :1, :1]) < 0.05
         return torch.where(hide, unknown, clean_actions), torch.where(drop, dropped, actions)
@@ -181,7 +201,9 @@ class WorldTask:
         blank = torch.rand(*shape[:2], 1, device=self.stairs.device) < 0.1
         return torch.where(blank | (self.stairs == 1), torch.ones_like(sigmas), sigmas)
 
-    def _errors(self, x0: Tensor, target: Tensor, previous: Tensor, keep: Tensor) -> dict[str, Tensor]:  # fmt: skip
+    def _errors(
+        self, x0: Tensor, target: Tensor, previous: Tensor, keep: Tensor
+    ) -> dict[str, Tensor]:
         """Weigh the errors of x0 (B, P, T, C, h, w): slots, moving tokens, and windows to keep.
 
         `previous` (B, P, C, h, w) is the true frame before each head.
@@ -214,8 +236,10 @@ class WorldTask:
             result = out.tick(action, torch.randn(shape, device=device))
             true.append(self.data.gather(self.data.held[episodes, now, 0], device))
             dreamed.append(result.head)
-        drawn = [self.codec.decode(torch.stack(part[1::2], 1).flatten(0, 1)).cpu().numpy()
-                 for part in (true, dreamed)]  # fmt: skip
+        drawn = [
+            self.codec.decode(torch.stack(part[1::2], 1).flatten(0, 1)).cpu().numpy()
+            for part in (true, dreamed)
+        ]
         pairs = [part.reshape(rows, -1, *part.shape[1:]) for part in drawn]
         return np.concatenate(
             [np.concatenate(list(row), 1) for pair in zip(*pairs, strict=True) for row in pair]

@@ -5,6 +5,7 @@ Knows nothing about codecs or worlds: a `Task` gives losses and sample pictures.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,8 +19,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from world_model.checkpoint import (
-    load_checkpoint, optimizer_tensors, restore_optimizer, save_checkpoint,
-)  # fmt: skip
+    load_checkpoint,
+    optimizer_tensors,
+    restore_optimizer,
+    save_checkpoint,
+)
 from world_model.distributed import Ranks
 from world_model.errors import DataError
 
@@ -52,7 +56,7 @@ class Task(Protocol):
     module: nn.Module
     optimizers: list[torch.optim.Optimizer]
 
-    def losses(self, step: int, rng: np.random.Generator) -> dict[str, Tensor]:
+    def losses(self, step: int, /, rng: np.random.Generator) -> dict[str, Tensor]:
         """Return named scalars; `loss` is the one to descend."""
 
     def samples(self, module: nn.Module) -> NDArray[np.uint8]:
@@ -80,11 +84,13 @@ class Trainer:
             if (self.directory / "checkpoint.safetensors").exists():
                 raise
             return False
-        if state["config"] != self.config:
-            raise DataError(f"{self.directory}: holds a run with other sizes; choose another --out")
         if state["task"] != self.task.name:
-            raise DataError(f"{self.directory}: holds a run of {state['task']!r}, not of "
-                            f"{self.task.name!r}; choose another --out")  # fmt: skip
+            raise DataError(
+                f"{self.directory}: holds a run of {state['task']!r}, not of "
+                f"{self.task.name!r}; choose another --out"
+            )
+        if state["config"] != json.loads(json.dumps(self.config)):
+            raise DataError(f"{self.directory}: holds a run with other sizes; choose another --out")
         self.module.load_state_dict(groups["model"])
         self.ema = {name: groups["ema"][name].to(t.device) for name, t in self.ema.items()}
         for index, optimizer in enumerate(self.task.optimizers):
@@ -100,8 +106,13 @@ class Trainer:
         self.config = config
         self.resume()
         self.ranks.broadcast(self.module)
-        bar = tqdm(total=self.plan.steps, initial=self.step, desc=self.task.name,
-                   disable=not self.ranks.first, dynamic_ncols=True)  # fmt: skip
+        bar = tqdm(
+            total=self.plan.steps,
+            initial=self.step,
+            desc=self.task.name,
+            disable=not self.ranks.first,
+            dynamic_ncols=True,
+        )
         while self.step < self.plan.steps:
             values = self._advance()
             self.history.append(values)
@@ -122,7 +133,7 @@ class Trainer:
         losses = self.task.losses(self.step, rng)
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
-        losses["loss"].backward()  # type: ignore[no-untyped-call]
+        losses["loss"].backward()
         self.ranks.average_gradients(self.module)
         nn.utils.clip_grad_norm_(self.module.parameters(), GRAD_CLIP)
         for optimizer in optimizers:
@@ -142,8 +153,12 @@ class Trainer:
         groups = {"model": self._named(), "ema": self.ema, **more}
         for index, optimizer in enumerate(self.task.optimizers):
             groups[f"optimizer{index}"] = optimizer_tensors(optimizer)
-        state = {"task": self.task.name, "step": self.step, "config": self.config,
-                 "history": self.history}  # fmt: skip
+        state = {
+            "task": self.task.name,
+            "step": self.step,
+            "config": self.config,
+            "history": self.history,
+        }
         save_checkpoint(self.directory, groups, state)
 
     def ema_module(self) -> nn.Module:

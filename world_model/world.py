@@ -59,6 +59,8 @@ class RollingWorld:
         self._new = {name: np.zeros(kv, np.float32) for name in ("k", "v")}
         self._latents = np.zeros((1, *latent), np.float32)
         self._pixels: Frame = np.zeros((1, *config.frame_shape), np.uint8)
+        self._head: Array = self._latents[0]
+        self._frame: Frame = self._pixels[0]
         self._bind(backend)
         self._seed = self._tick = 0
 
@@ -68,14 +70,22 @@ class RollingWorld:
         return self.config.window.start_frames
 
     def _bind(self, backend: Backend) -> None:
-        fixed = {"sigmas": self._sigmas, "actions": self._actions, "noise": self._noise,
-                 "ages": self._index.ages, **self._cache}  # fmt: skip
+        fixed = {
+            "sigmas": self._sigmas,
+            "actions": self._actions,
+            "noise": self._noise,
+            "ages": self._index.ages,
+            **self._cache,
+        }
         there, back = self._windows
         self._steps = [
-            backend.bind("step", {"window": old, **fixed},
-                         {"head": self._latents, "next_window": new, **self._new})
+            backend.bind(
+                "step",
+                {"window": old, **fixed},
+                {"head": self._latents, "next_window": new, **self._new},
+            )
             for old, new in ((there, back), (back, there))
-        ]  # fmt: skip
+        ]
         self._decode = backend.bind("decode", {"latents": self._latents}, {"frame": self._pixels})
         self._encode = backend.bind("encode", {"frame": self._pixels}, {"latents": self._latents})
 
@@ -98,7 +108,7 @@ class RollingWorld:
             self._renoise(self._windows[self._tick % 2][0], self._latents[0])
             if i < len(frames) - 1:
                 self._advance()
-        return self._pixels[0]
+        return self._frame
 
     def denoise(self, action: NDArray[np.bool_]) -> Array:
         """Advance by one tick under the held buttons (A,): one forward pass.
@@ -109,14 +119,14 @@ class RollingWorld:
         self._actions[0, 1:] = encode_actions(action)
         self._advance()
         self._actions[0, 0] = self._actions[0, 1]
-        return self._latents[0]
+        return self._head
 
     def decode(self, latents: Array) -> Frame:
         """Draw latents (C, h, w) as a frame (H, W, 3); the array is reused by the next call."""
         if latents.base is not self._latents:
             self._latents[0] = latents
         self._decode()
-        return self._pixels[0]
+        return self._frame
 
     def step(self, action: NDArray[np.bool_]) -> Frame:
         """Return the frame that `action` causes."""

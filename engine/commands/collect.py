@@ -15,8 +15,13 @@ from engine.commands.training_options import preset_option
 @click.option("--episodes", type=click.IntRange(1), help="Levels played [default: the preset's].")
 @click.option("--ticks", type=click.IntRange(8), help="Ticks a level [default: the preset's].")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="First level.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path),
-              default=Path("runs/platformer.npz"), show_default=True, help="Recording to write.")  # fmt: skip
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("runs/platformer.npz"),
+    show_default=True,
+    help="Recording to write.",
+)
 def collect(*, preset: str, episodes: int | None, ticks: int | None, seed: int, out: Path) -> None:
     """Record play-like actions on generated levels.
 

@@ -11,14 +11,30 @@ from engine.commands.training_options import codec_option
 
 
 @click.command()
-@click.option("--world", "world_dir", type=click.Path(file_okay=False, path_type=Path),
-              default=Path("runs/world"), show_default=True, help="Run directory of the world.")  # fmt: skip
+@click.option(
+    "--world",
+    "world_dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("runs/world"),
+    show_default=True,
+    help="Run directory of the world.",
+)
 @codec_option("Run directory of its codec.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path),
-              default=Path("assets/worlds/platformer"), show_default=True, help="Bundle to write.")  # fmt: skip
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("assets/worlds/platformer"),
+    show_default=True,
+    help="Bundle to write.",
+)
 @click.option("--name", default="platformer", show_default=True, help="Name of the world.")
-@click.option("--ticks", type=click.IntRange(1), default=200, show_default=True,
-              help="Length of the parity roll-out.")  # fmt: skip
+@click.option(
+    "--ticks",
+    type=click.IntRange(1),
+    default=200,
+    show_default=True,
+    help="Length of the parity roll-out.",
+)
 def export(*, world_dir: Path, codec_dir: Path, out: Path, name: str, ticks: int) -> None:
     """Write the graphs `step`, `decode` and `encode`, and prove them equal to torch.
 
@@ -37,4 +53,6 @@ def export(*, world_dir: Path, codec_dir: Path, out: Path, name: str, ticks: int
     megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6
     click.echo(f"{out}: {megabytes:.1f} MB; {parity}")
     if not parity.max_latent_error <= TOLERANCE:
-        raise click.ClickException(f"parity is worse than {TOLERANCE}: this bundle is not to be used")
+        raise click.ClickException(
+            f"parity is worse than {TOLERANCE}: this bundle is not to be used"
+        )

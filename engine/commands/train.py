@@ -8,9 +8,14 @@ import click
 
 from engine.commands.errors import told_to_the_user
 from engine.commands.training_options import (
-    codec_option, data_option, device_option, out_option, preset_option, run_seed_option,
+    codec_option,
+    data_option,
+    device_option,
+    out_option,
+    preset_option,
+    run_seed_option,
     steps_option,
-)  # fmt: skip
+)
 
 
 @click.group()
@@ -28,7 +33,9 @@ def train() -> None:
 @steps_option
 @device_option
 @run_seed_option
-def codec(*, preset: str, data: Path, out: Path, steps: int | None, device: str | None, seed: int) -> None:  # fmt: skip
+def codec(
+    *, preset: str, data: Path, out: Path, steps: int | None, device: str | None, seed: int
+) -> None:
     """Stage 1: learn to draw frames from 64 tokens."""
     from world_model.stages import train_codec
 
@@ -46,9 +53,15 @@ def codec(*, preset: str, data: Path, out: Path, steps: int | None, device: str 
 @device_option
 @run_seed_option
 def world(
-    *, preset: str, data: Path, codec_dir: Path, out: Path, steps: int | None,
-    device: str | None, seed: int,
-) -> None:  # fmt: skip
+    *,
+    preset: str,
+    data: Path,
+    codec_dir: Path,
+    out: Path,
+    steps: int | None,
+    device: str | None,
+    seed: int,
+) -> None:
     """Stages 2 and 3: learn to play, from held branches and then from own roll-outs."""
     from world_model.stages import train_world
 

@@ -1,19 +1,29 @@
 """Options that the training commands share."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 PRESET_NAMES = ("cpu", "gpu", "mini")
 
 preset_option = click.option(
-    "--preset", type=click.Choice(PRESET_NAMES), default="cpu", show_default=True,
+    "--preset",
+    type=click.Choice(PRESET_NAMES),
+    default="cpu",
+    show_default=True,
     help="Sizes and steps: two cores, one large GPU, or seconds for a first try.",
-)  # fmt: skip
+)
 data_option = click.option(
-    "--data", type=click.Path(dir_okay=False, path_type=Path), default=Path("runs/platformer.npz"),
-    show_default=True, help="Recording made by `rollplay collect`.",
-)  # fmt: skip
+    "--data",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("runs/platformer.npz"),
+    show_default=True,
+    help="Recording made by `rollplay collect`.",
+)
 steps_option = click.option(
     "--steps", type=click.IntRange(1), help="Steps to train [default: the preset's]."
 )
@@ -25,17 +35,24 @@ run_seed_option = click.option(
 )
 
 
-def codec_option(description: str):  # type: ignore[no-untyped-def]
+def codec_option(description: str) -> Callable[[Command], Command]:
     """Return the option that names a codec's run directory."""
     return click.option(
-        "--codec", "codec_dir", type=click.Path(file_okay=False, path_type=Path),
-        default=Path("runs/codec"), show_default=True, help=description,
-    )  # fmt: skip
+        "--codec",
+        "codec_dir",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path("runs/codec"),
+        show_default=True,
+        help=description,
+    )
 
 
-def out_option(default: str):  # type: ignore[no-untyped-def]
+def out_option(default: str) -> Callable[[Command], Command]:
     """Return the option that names a run directory to write or to resume."""
     return click.option(
-        "--out", type=click.Path(file_okay=False, path_type=Path), default=Path(default),
-        show_default=True, help="Run directory; an interrupted run in it goes on.",
-    )  # fmt: skip
+        "--out",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path(default),
+        show_default=True,
+        help="Run directory; an interrupted run in it goes on.",
+    )

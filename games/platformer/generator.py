@@ -12,8 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from games.platformer.level import (
-    DOOR, EMPTY, LAVA, MAX_ENEMIES, PLATFORM, SIZE, SOLID, SPIKES, SPRING, Level,
-)  # fmt: skip
+    DOOR,
+    EMPTY,
+    LAVA,
+    MAX_ENEMIES,
+    PLATFORM,
+    SIZE,
+    SOLID,
+    SPIKES,
+    SPRING,
+    Level,
+)
 
 Tiles = NDArray[np.uint8]
 KINDS: Final = ("hills", "flat", "floating", "cave")
@@ -137,7 +146,9 @@ def _apart(spot: tuple[int, int], spawn: tuple[int, int], door: tuple[int, int])
     return abs(spot[0] - spawn[0]) + abs(spot[1] - spawn[1]) > 3 and spot != door
 
 
-def _coins(tiles: Tiles, rng: np.random.Generator, taken: set[tuple[int, int]]) -> NDArray[np.bool_]:  # fmt: skip
+def _coins(
+    tiles: Tiles, rng: np.random.Generator, taken: set[tuple[int, int]]
+) -> NDArray[np.bool_]:
     """Strew coins: rows of them over floors and ledges, and a few in the air."""
     coins = np.zeros((SIZE, SIZE), np.bool_)
     spots = standing_spots(tiles)

@@ -115,8 +115,14 @@ def format_level(level: Level) -> str:
 def _shape_problems(rows: list[str]) -> list[Problem]:
     problems = []
     if len(rows) != SIZE:
-        problems.append(Problem(max(0, min(len(rows), SIZE + 1) - 1), 0,
-                                f"the map has {len(rows)} rows", f"{SIZE} rows"))  # fmt: skip
+        problems.append(
+            Problem(
+                max(0, min(len(rows), SIZE + 1) - 1),
+                0,
+                f"the map has {len(rows)} rows",
+                f"{SIZE} rows",
+            )
+        )
     for row, line in enumerate(rows):
         if len(line) != SIZE:
             at = min(len(line), SIZE)

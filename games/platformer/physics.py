@@ -14,9 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from games.platformer.level import (
-    DOOR, EMPTY, FRAME, LAVA, PLATFORM, PLAYER_H, PLAYER_W, SIZE, SOLID, SPIKES, SPRING, TILE,
+    DOOR,
+    EMPTY,
+    FRAME,
+    LAVA,
+    PLATFORM,
+    PLAYER_H,
+    PLAYER_W,
+    SIZE,
+    SOLID,
+    SPIKES,
+    SPRING,
+    TILE,
     Levels,
-)  # fmt: skip
+)
 
 Ints = NDArray[np.int32]
 Bools = NDArray[np.bool_]

@@ -76,8 +76,9 @@ class PlayLikePolicy:
         dx = self._target[:, 0] * TILE + TILE // 2 - (state.x + PLAYER_W // 2)
         seek = np.where(np.abs(dx) > 3, np.sign(dx), 0)
         stuck = (state.x <= 0) | (state.x >= FRAME - PLAYER_W)
-        self._dir = np.where(stuck & (self._mode == RUN) & (self._left % 8 == 0),
-                             -self._dir, self._dir)  # fmt: skip
+        self._dir = np.where(
+            stuck & (self._mode == RUN) & (self._left % 8 == 0), -self._dir, self._dir
+        )
         wish = np.where(self._mode == SEEK, seek, self._dir)
         return np.where((self._mode == IDLE) | (self._mode == HOP), 0, wish)
 
