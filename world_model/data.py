@@ -127,7 +127,7 @@ def _fresh(actions: NDArray[np.bool_], slots: int) -> NDArray[np.bool_]:
     fresh[:, :, 0] = True
     left = np.any(actions[:, 1:] != actions[:, :-1], -1, keepdims=True)
     fresh[:, 1:ticks, 1:] = left
-    fresh[:, 0, 1:] = actions[:, 0].any(-1)[:, None]
+    fresh[:, 0, 1:] = np.any(actions[:, 0], -1, keepdims=True)
     fresh[:, ticks, 1:] = True
     return fresh
 

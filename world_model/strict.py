@@ -19,7 +19,9 @@ def to_dict(config: Any) -> dict[str, Any]:
 def from_dict(cls: type[T], data: object, where: str = "") -> T:
     """Build the dataclass `cls` from JSON data; raises ConfigError with the entry's place."""
     if not isinstance(data, dict):
-        raise ConfigError(f"{where.rstrip('.') or 'config'}: expected a mapping, got {type(data).__name__}")
+        raise ConfigError(
+            f"{where.rstrip('.') or 'config'}: expected a mapping, got {type(data).__name__}"
+        )
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     if unknown := sorted(set(data) - set(fields)):
         raise ConfigError(f"{where}{unknown[0]}: unknown entry; known: {', '.join(fields)}")
