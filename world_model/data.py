@@ -159,7 +159,7 @@ def replay(
 
 
 def sample_frames(
-    recording: Recording, moments: int, rng: np.random.Generator, episodes: int = 64
+    recording: Recording, moments: int, rng: np.random.Generator, episodes: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Render random `moments` of random `episodes`, and say where something lives there.
 

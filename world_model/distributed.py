@@ -12,6 +12,9 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+MOST_RANKS = 1024
+"""Random streams are numbered seed * MOST_RANKS + rank."""
+
 
 @dataclass(frozen=True)
 class Ranks:

@@ -17,7 +17,7 @@ from world_model.codec import Codec
 from world_model.config import CodecConfig, WorldConfig
 from world_model.data import Recording
 from world_model.device import Compute, choose_compute
-from world_model.distributed import Ranks
+from world_model.distributed import MOST_RANKS, Ranks
 from world_model.dit import RollingDiT
 from world_model.errors import DataError
 from world_model.latents import load_latents
@@ -41,10 +41,10 @@ def train_codec(
     size = PRESETS[preset]
     compute, ranks = _set_up(device, seed)
     recording = Recording.load(data)
-    task = CodecTask(
-        size.codec_config, recording, compute, batch=size.codec.batch, lr=size.codec.lr
-    )
-    trainer = Trainer(task, _plan(size.codec.plan, steps, seed), out, ranks)
+    run = size.codec
+    stream = seed * MOST_RANKS + ranks.rank
+    task = CodecTask(size.codec_config, recording, compute, batch=run.batch, lr=run.lr, seed=stream)
+    trainer = Trainer(task, _plan(run.plan, steps, seed), out, ranks)
     trainer.run(config=asdict(size.codec_config))
     trainer.ema_module()
     psnr = fit_normalisation(task.codec, recording, compute)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,7 +16,8 @@ from world_model.optim import build_optimizers
 LATENT_NOISE = 0.06
 """Noise on training latents, in their standard deviations: small errors must stay small."""
 MOVING_WEIGHT = 4.0
-POOL_MOMENTS = 16
+POOL_EPISODES = 64
+POOL_STEPS = 32
 SHEET_FRAMES = 8
 
 
@@ -28,20 +27,30 @@ class CodecTask:
     name = "codec"
 
     def __init__(
-        self, config: CodecConfig, recording: Recording, compute: Compute, *, batch: int, lr: float
+        self,
+        config: CodecConfig,
+        recording: Recording,
+        compute: Compute,
+        *,
+        batch: int,
+        lr: float,
+        seed: int,
     ) -> None:
-        self.recording, self.compute, self.batch = recording, compute, batch
+        self.recording, self.compute, self.seed = recording, compute, seed
+        episodes = min(POOL_EPISODES, len(recording))
+        self.moments = min(recording.ticks, -(-POOL_STEPS * batch // episodes))
         self.codec = Codec(config).to(compute.device)
         self.codec.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.module: nn.Module = self.codec
         self.optimizers = build_optimizers(
             self.codec, lr=lr, matrix_lr=0.0, matrices=None, dtype=compute.dtype
         )
-        self._pool: deque[tuple[NDArray[np.uint8], NDArray[np.bool_]]] = deque()
+        self._pool: tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.int64]]
+        self._pool_number = -1
 
-    def losses(self, _step: int, /, rng: np.random.Generator) -> dict[str, Tensor]:
+    def losses(self, step: int, _rng: np.random.Generator, /) -> dict[str, Tensor]:
         """Return L1 + MSE over pixels in [-1, 1], those of players, enemies and coins weighted."""
-        frames, moving = self._next_batch(rng)
+        frames, moving = self._batch_of(step)
         unit = to_unit(frames)
         with self.compute.autocast():
             latents = self.codec.bounded(unit)
@@ -60,21 +69,23 @@ class CodecTask:
             drawn = module.decode(module.encode(tensor)).cpu().numpy()
         return np.concatenate([np.concatenate(list(row), 1) for row in (frames, drawn)])
 
-    def _next_batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        if not self._pool:
-            frames, masks = sample_frames(self.recording, POOL_MOMENTS, rng)
-            order = rng.permutation(len(frames))
-            for part in np.array_split(order, max(1, len(order) // self.batch)):
-                self._pool.append((frames[part], masks[part]))
-        frames, masks = self._pool.popleft()
+    def _batch_of(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return a step's batch; a function of (seed, step), so that a resumed run repeats it."""
+        pool, place = divmod(step, POOL_STEPS)
+        if pool != self._pool_number:
+            rng = np.random.Generator(np.random.Philox(key=[self.seed, pool]))
+            frames, masks = sample_frames(self.recording, self.moments, rng, POOL_EPISODES)
+            self._pool, self._pool_number = (frames, masks, rng.permutation(len(frames))), pool
+        frames, masks, order = self._pool
+        part = np.array_split(order, POOL_STEPS)[place]
         device = self.compute.device
-        return torch.from_numpy(frames).to(device), torch.from_numpy(masks).to(device)
+        return torch.from_numpy(frames[part]).to(device), torch.from_numpy(masks[part]).to(device)
 
 
 @torch.no_grad()
 def fit_normalisation(codec: Codec, recording: Recording, compute: Compute) -> float:
     """Set the codec's per-channel mean and deviation; returns its PSNR in dB on random frames."""
-    frames, _ = sample_frames(recording, 8, np.random.default_rng(2))
+    frames, _ = sample_frames(recording, 8, np.random.default_rng(2), POOL_EPISODES)
     device = compute.device
     batches = torch.from_numpy(frames).to(device).split(64)
     codec.mean.zero_()

@@ -87,7 +87,7 @@ class WorldTask:
         self.weights = torch.tensor(SLOT_WEIGHTS[:slots], device=compute.device)
         self.stairs = torch.from_numpy(staircase(slots, config.window.shift)).to(compute.device)
 
-    def losses(self, step: int, /, rng: np.random.Generator) -> dict[str, Tensor]:
+    def losses(self, step: int, rng: np.random.Generator, /) -> dict[str, Tensor]:
         """Return the weighted error of predicted latents, by held branches or by a roll-out."""
         longest = self.roll_out.longest(step)
         if longest and rng.random() < self.roll_out.share:

@@ -24,7 +24,7 @@ from world_model.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
-from world_model.distributed import Ranks
+from world_model.distributed import MOST_RANKS, Ranks
 from world_model.errors import DataError
 
 matplotlib.use("Agg")
@@ -56,7 +56,7 @@ class Task(Protocol):
     module: nn.Module
     optimizers: list[torch.optim.Optimizer]
 
-    def losses(self, step: int, /, rng: np.random.Generator) -> dict[str, Tensor]:
+    def losses(self, step: int, rng: np.random.Generator, /) -> dict[str, Tensor]:
         """Return named scalars; `loss` is the one to descend."""
 
     def samples(self, module: nn.Module) -> NDArray[np.uint8]:
@@ -123,7 +123,7 @@ class Trainer:
         bar.close()
 
     def _advance(self) -> dict[str, float]:
-        seed = [self.plan.seed * 1024 + self.ranks.rank, self.step]
+        seed = [self.plan.seed * MOST_RANKS + self.ranks.rank, self.step]
         rng = np.random.Generator(np.random.Philox(key=seed))
         torch.manual_seed(int(rng.integers(2**62)))
         optimizers = self.task.optimizers
