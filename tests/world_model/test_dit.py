@@ -1,0 +1,243 @@
+"""The transformer's two paths, against plain attention that loops over frames with explicit masks.
+
+All weights are random, those that start as zero too. `Naive` knows only who may see whom, and how
+far apart they stand: everything else follows from the network's own layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from world_model.actions import MARKS
+from world_model.cache import CacheIndex
+from world_model.config import WorldConfig
+from world_model.dit import RollingDiT, StepOutput
+from world_model.rope import rotate
+from world_model.schedule import window_sigmas
+
+BATCH, TICKS, CLEAN = 2, 3, 8
+TOLERANCE = {"atol": 3e-5, "rtol": 1e-4}
+
+
+@dataclass(frozen=True)
+class Moment:
+    """All finished frames (B, n, C, h, w), the sink first, and the slots (B, T, C, h, w)."""
+
+    clean: Tensor
+    clean_actions: Tensor
+    slots: Tensor
+    slot_actions: Tensor
+
+    def window(self) -> tuple[Tensor, Tensor]:
+        """Latents and actions of the window: the previous frame, then the slots."""
+        return (
+            torch.cat([self.clean[:, -1:], self.slots], 1),
+            torch.cat([self.clean_actions[:, -1:], self.slot_actions], 1),
+        )
+
+    def cut(self, frames: int) -> Moment:
+        return replace(self, clean=self.clean[:, :frames],
+                       clean_actions=self.clean_actions[:, :frames])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A sink frame and `CLEAN` - 1 that follow, and a window for each of the last ticks."""
+
+    clean: Tensor
+    clean_actions: Tensor
+    slots: Tensor
+    slot_actions: Tensor
+
+    def moment(self, tick: int) -> Moment:
+        """What there is at window `tick`, 0 being the first."""
+        last = CLEAN - TICKS + tick + 1
+        whole = Moment(
+            self.clean, self.clean_actions, self.slots[:, tick], self.slot_actions[:, tick]
+        )
+        return whole.cut(last)
+
+    def run(self, dit: RollingDiT) -> Tensor:
+        sigmas = torch.from_numpy(window_sigmas(dit.window))
+        with torch.no_grad():
+            return dit.clip(
+                self.clean, sigmas[:1].expand(BATCH, CLEAN), self.clean_actions,
+                self.slots, sigmas[1:].expand(BATCH, TICKS, -1), self.slot_actions,
+            )  # fmt: skip
+
+
+@pytest.fixture
+def clip(tiny: WorldConfig) -> Clip:
+    generator = torch.Generator().manual_seed(1)
+    slots, action = tiny.window.slots, (len(tiny.buttons) + MARKS,)
+    shapes = ((CLEAN, *tiny.latent_shape), (CLEAN, *action),
+              (TICKS, slots, *tiny.latent_shape), (TICKS, slots, *action))  # fmt: skip
+    return Clip(*(torch.randn(BATCH, *shape, generator=generator) for shape in shapes))
+
+
+class Naive:
+    """One window after all frames before it: every frame attends to a list of others."""
+
+    def __init__(self, dit: RollingDiT) -> None:
+        self.dit = dit
+
+    def sees(self, frame: int, head: int) -> list[tuple[int, int]]:
+        """Say which frames a frame sees and at what time each stands; frames >= head are slots."""
+        if frame == 0:
+            return [(0, 0)]
+        recent, previous = self.dit.window.recent_frames, min(frame, head - 1)
+        seen = [(i, i) for i in range(max(1, previous - recent), previous + 1)]
+        seen += [(0, previous - recent - 1)]
+        if frame >= head:
+            seen += [(head + slot, head + slot) for slot in range(self.dit.window.slots)]
+        return seen
+
+    @torch.no_grad()
+    def run(self, moment: Moment) -> Tensor:
+        """Return x0 of the slots."""
+        dit, head = self.dit, moment.clean.shape[1]
+        window = window_sigmas(dit.window)
+        sigmas = torch.tensor([window[0]] * head + [*window[1:]]).expand(BATCH, -1)
+        latents = torch.cat([moment.clean, moment.slots], 1)
+        before = moment.clean[:, -1:]
+        previous = torch.cat([moment.clean, before.expand_as(moment.slots)], 1)
+        actions = torch.cat([moment.clean_actions, moment.slot_actions], 1)
+        x, cond = dit._embed(latents, previous, sigmas, actions)
+        for block in dit.blocks:
+            x = block(x, cond, lambda q, k, v: self.attend(q, k, v, head))
+        return dit._unembed(x[:, head:], cond[:, head:], before)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, head: int) -> Tensor:
+        mixed = []
+        for frame in range(q.shape[1]):
+            seen = self.sees(frame, head)
+            query = self.turned(q[:, frame], frame)
+            keys = torch.cat([self.turned(k[:, i], time) for i, time in seen], 1)
+            values = torch.cat([v[:, i] for i, _ in seen], 1)
+            scores = torch.einsum("bnhd,bmhd->bhnm", query, keys) / q.shape[-1] ** 0.5
+            mixed.append(torch.einsum("bhnm,bmhd->bnhd", F.softmax(scores, -1), values))
+        return torch.stack(mixed, 1)
+
+    def turned(self, x: Tensor, time: int) -> Tensor:
+        return rotate(x[:, None], self.dit.rope(torch.tensor([float(time)])))[:, 0]
+
+
+@torch.no_grad()
+def step_at(dit: RollingDiT, moment: Moment) -> StepOutput:
+    """Run the step path: every frame but the last rides through a window, into the cache."""
+    config = dit.config
+    index, sigmas = CacheIndex(config.window), torch.from_numpy(window_sigmas(config.window))
+    shape = (BATCH, config.dit.depth, config.window.cache_frames, config.tokens, config.dit.width)
+    cache_k, cache_v = torch.zeros(shape), torch.zeros(shape)
+    for frames in range(1, moment.clean.shape[1]):
+        window, actions = moment.cut(frames).window()
+        ages = torch.from_numpy(index.ages.copy())
+        out = dit.step(window, sigmas, actions, cache_k, cache_v, ages)
+        place = index.push()
+        cache_k[:, :, place], cache_v[:, :, place] = out.k, out.v
+    window, actions = moment.window()
+    return dit.step(window, sigmas, actions, cache_k, cache_v, torch.from_numpy(index.ages))
+
+
+@pytest.mark.parametrize("tick", range(TICKS))
+def test_a_clip_equals_plain_attention(dit: RollingDiT, clip: Clip, tick: int) -> None:
+    expected = Naive(dit).run(clip.moment(tick))
+    torch.testing.assert_close(clip.run(dit)[:, tick], expected, **TOLERANCE)
+
+
+@pytest.mark.parametrize("frames", range(2, CLEAN + 1))
+def test_a_step_on_the_cache_equals_plain_attention(
+    dit: RollingDiT, clip: Clip, frames: int
+) -> None:
+    moment = clip.moment(TICKS - 1).cut(frames)
+    torch.testing.assert_close(step_at(dit, moment).x0, Naive(dit).run(moment), **TOLERANCE)
+
+
+@pytest.mark.parametrize("tick", range(TICKS))
+def test_clip_and_step_are_one_network(dit: RollingDiT, clip: Clip, tick: int) -> None:
+    stepped = step_at(dit, clip.moment(tick)).x0
+    torch.testing.assert_close(clip.run(dit)[:, tick], stepped, **TOLERANCE)
+
+
+@pytest.mark.parametrize("recent", [1, 4])
+def test_they_are_one_for_other_caches_too(
+    tiny: WorldConfig, clip: Clip, stir: Callable[[nn.Module], RollingDiT], recent: int
+) -> None:
+    window = replace(tiny.window, recent_frames=recent)
+    dit = stir(RollingDiT(replace(tiny, window=window)))
+    tick = TICKS - 1
+    stepped = step_at(dit, clip.moment(tick)).x0
+    torch.testing.assert_close(clip.run(dit)[:, tick], stepped, **TOLERANCE)
+
+
+def disturbed(x: Tensor, *at: int | slice) -> Tensor:
+    changed = x.clone()
+    changed[(slice(None), *at)] += 1.0
+    return changed
+
+
+def test_a_window_sees_no_later_frame_and_no_other_window(dit: RollingDiT, clip: Clip) -> None:
+    x0 = clip.run(dit)
+    future = CLEAN - TICKS + 1  # the frame that the first window's head becomes
+    later = replace(
+        clip,
+        clean=disturbed(clip.clean, future),
+        clean_actions=disturbed(clip.clean_actions, future),
+        slots=disturbed(clip.slots, 1),
+        slot_actions=disturbed(clip.slot_actions, 1),
+    ).run(dit)
+    torch.testing.assert_close(later[:, 0], x0[:, 0], rtol=0, atol=0)
+    assert (later[:, 1] - x0[:, 1]).abs().amax() > 1e-3
+    other = replace(clip, slots=disturbed(clip.slots, 0)).run(dit)
+    torch.testing.assert_close(other[:, 1:], x0[:, 1:], rtol=0, atol=0)
+
+
+def test_slots_see_each_other_both_ways(dit: RollingDiT, clip: Clip) -> None:
+    x0 = clip.run(dit)
+    for changed, seen in ((0, -1), (-1, 0)):
+        other = replace(clip, slots=disturbed(clip.slots, slice(None), changed)).run(dit)
+        assert (other[:, :, seen] - x0[:, :, seen]).abs().amax() > 1e-3
+
+
+def test_a_finished_frame_sees_no_slot(dit: RollingDiT, clip: Clip) -> None:
+    moment = clip.moment(0)
+    out = step_at(dit, moment)
+    planned = replace(moment, slots=moment.slots + 1, slot_actions=moment.slot_actions + 1)
+    other = step_at(dit, planned)
+    torch.testing.assert_close((other.k, other.v), (out.k, out.v), rtol=0, atol=0)
+    assert (other.x0 - out.x0).abs().amax() > 1e-3
+
+
+@pytest.mark.parametrize("what", ["clean", "clean_actions", "slot_actions"])
+def test_history_and_actions_reach_the_head(dit: RollingDiT, clip: Clip, what: str) -> None:
+    moment = clip.moment(0)
+    head = step_at(dit, moment).x0[:, 0]
+    oldest = moment.clean.shape[1] - 1 - dit.window.recent_frames
+    for frame in range(getattr(moment, what).shape[1]):
+        if what != "slot_actions" and 0 < frame < oldest:
+            continue  # forgotten
+        changed = replace(moment, **{what: disturbed(getattr(moment, what), frame)})
+        assert (step_at(dit, changed).x0[:, 0] - head).abs().amax() > 1e-4, frame
+
+
+def test_an_untrained_network_predicts_that_nothing_changes(tiny: WorldConfig, clip: Clip) -> None:
+    x0 = clip.run(RollingDiT(tiny))
+    previous = clip.clean[:, -TICKS:, None].expand_as(x0)
+    torch.testing.assert_close(x0, previous, rtol=0, atol=0)
+
+
+def test_gradients_reach_every_weight(dit: RollingDiT, clip: Clip) -> None:
+    sigmas = torch.from_numpy(window_sigmas(dit.window))
+    dit.clip(
+        clip.clean, sigmas[:1].expand(BATCH, CLEAN), clip.clean_actions,
+        clip.slots, sigmas[1:].expand(BATCH, TICKS, -1), clip.slot_actions,
+    ).square().sum().backward()  # fmt: skip
+    for name, param in dit.named_parameters():
+        assert param.grad is not None, name
+        assert param.grad.abs().amax() > 0, name

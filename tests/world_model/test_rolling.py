@@ -1,0 +1,146 @@
+"""Sliding the window, and the bookkeeping of roll-outs in torch."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor
+
+from world_model.actions import MARKS
+from world_model.config import WorldConfig
+from world_model.dit import RollingDiT
+from world_model.rolling import RollingStep, RollOut, TickOutput, slide
+from world_model.schedule import window_sigmas
+
+BATCH = 2
+CPU = torch.device("cpu")
+
+
+def test_a_slide_moves_every_frame_one_slot_on_and_noises_it_to_that_slots_level() -> None:
+    sigmas = torch.tensor([0.1, 0.4, 0.7, 1.0])
+    x0, noise = torch.randn(BATCH, 3, 5, 2, 3), torch.randn(BATCH, 4, 5, 2, 3)
+    slid = slide(x0, sigmas, noise)
+    for slot, sigma in enumerate((0.1, 0.4, 0.7)):
+        expected = (1 - sigma) * x0[:, slot] + sigma * noise[:, slot]
+        torch.testing.assert_close(slid[:, slot], expected)
+    torch.testing.assert_close(slid[:, 3], noise[:, 3], rtol=0, atol=0)
+
+
+class FakeStep:
+    """A step that keeps its inputs; finished frames and keys are the number of the call."""
+
+    def __init__(self, config: WorldConfig) -> None:
+        self.dit = SimpleNamespace(config=config)
+        self.calls: list[dict[str, Tensor]] = []
+
+    def __call__(self, window: Tensor, sigmas: Tensor, actions: Tensor, noise: Tensor,
+                 cache_k: Tensor, cache_v: Tensor, ages: Tensor) -> TickOutput:  # fmt: skip
+        config, count = self.dit.config, float(len(self.calls) + 1)
+        self.calls.append(
+            {"window": window, "actions": actions, "noise": noise, "cache_k": cache_k, "ages": ages}
+        )
+        kv = torch.full((BATCH, config.dit.depth, config.tokens, config.dit.width), count)
+        x0 = torch.full((BATCH, config.window.slots, *config.latent_shape), count)
+        x0 = x0 + 0 * window[:, 1:]
+        return TickOutput(x0[:, 0], slide(x0, sigmas, noise), kv, -kv, x0)
+
+
+@pytest.fixture
+def step(tiny: WorldConfig) -> FakeStep:
+    return FakeStep(tiny)
+
+
+@pytest.fixture
+def out(step: FakeStep) -> RollOut:
+    return RollOut(step, BATCH, CPU)  # type: ignore[arg-type]
+
+
+def begin(out: RollOut, config: WorldConfig) -> dict[str, Tensor]:
+    count, latent = config.window.start_frames, config.latent_shape
+    given = {
+        "frames": torch.randn(BATCH, count, *latent),
+        "actions": torch.randn(BATCH, count, len(config.buttons) + MARKS),
+        "plan": torch.randn(BATCH, config.window.slots - 1, *latent),
+        "noises": torch.randn(count, BATCH, 1 + config.window.slots, *latent),
+    }
+    out.start(**given)
+    return given
+
+
+def test_start_frames_but_the_last_go_through_a_tick_each_into_the_cache(
+    out: RollOut, step: FakeStep, tiny: WorldConfig
+) -> None:
+    given = begin(out, tiny)
+    sigmas = torch.from_numpy(window_sigmas(tiny.window))
+    assert len(step.calls) == tiny.window.cache_frames
+    for i, call in enumerate(step.calls):
+        riding = (1 - sigmas[0]) * given["frames"][:, i] + sigmas[0] * given["noises"][i][:, 0]
+        torch.testing.assert_close(call["window"][:, 0], riding)
+        assert torch.equal(call["actions"][:, 0], given["actions"][:, i])
+    assert out.index.pushed == tiny.window.cache_frames
+    assert out.cache_k[0, 0, :, 0, 0].tolist() == [1, 2, 3]
+    assert out.cache_v[0, 0, :, 0, 0].tolist() == [-1, -2, -3]
+
+
+def test_the_first_window_is_the_last_frame_and_the_plan_at_their_levels(
+    out: RollOut, tiny: WorldConfig
+) -> None:
+    given = begin(out, tiny)
+    sigmas = torch.from_numpy(window_sigmas(tiny.window))
+    planned = torch.cat([given["frames"][:, -1:], given["plan"]], 1)
+    torch.testing.assert_close(out.window, slide(planned, sigmas, given["noises"][-1]))
+
+
+def test_a_new_action_conditions_all_slots_and_the_one_before_the_previous_frame(
+    out: RollOut, step: FakeStep, tiny: WorldConfig
+) -> None:
+    given = begin(out, tiny)
+    shape = given["noises"][0].shape
+    acted = [given["actions"][:, -1], *torch.randn(3, BATCH, len(tiny.buttons) + MARKS)]
+    for before, action in pairwise(acted):
+        out.tick(action, torch.randn(shape))
+        rows = step.calls[-1]["actions"].unbind(1)
+        assert torch.equal(rows[0], before)
+        assert all(torch.equal(row, action) for row in rows[1:])
+
+
+def test_each_tick_gets_the_window_that_the_last_one_left_and_grows_older(
+    out: RollOut, step: FakeStep, tiny: WorldConfig
+) -> None:
+    given = begin(out, tiny)
+    for _ in range(3):
+        left = out.window
+        out.tick(given["actions"][:, 0], torch.randn(given["noises"][0].shape))
+        assert step.calls[-1]["window"] is left
+    # Pushed as calls 1 to 6: sink 1, then a ring of two.
+    assert out.cache_k[0, 0, :, 0, 0].tolist() == [1, 6, 5]
+    assert out.index.ages.tolist() == [4, 2, 3]
+    assert [call["ages"].tolist() for call in step.calls[:4]] == [
+        [0, 0, 0], [4, 0, 0], [4, 2, 0], [4, 3, 2],
+    ]  # fmt: skip
+
+
+def test_gradients_stay_within_a_tick(tiny: WorldConfig, dit: RollingDiT) -> None:
+    out = RollOut(RollingStep(dit), BATCH, CPU)
+    given = begin(out, tiny)
+    noise = torch.randn(given["noises"][0].shape)
+    first = out.tick(given["actions"][:, 0], noise)
+    assert first.x0.requires_grad
+    assert out.window is not None
+    for kept in (out.window, out.cache_k, out.cache_v):
+        assert not kept.requires_grad
+
+
+def test_the_head_a_tick_returns_is_the_first_slots_clean_frame(
+    tiny: WorldConfig, dit: RollingDiT
+) -> None:
+    out = RollOut(RollingStep(dit), BATCH, CPU)
+    given = begin(out, tiny)
+    with torch.no_grad():
+        result = out.tick(given["actions"][:, 0], torch.zeros(given["noises"][0].shape))
+    assert torch.equal(result.head, result.x0[:, 0])
+    context = 1 - tiny.window.context_sigma
+    torch.testing.assert_close(result.window[:, 0], context * result.head)
