@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+UNSEEN_DRIVERS = ("offscreen", "dummy")
+
 
 class HeadlessDisplay:
     """Takes frames and drops them."""
@@ -50,3 +52,11 @@ def has_display(environment: Mapping[str, str] = os.environ, *, system: str = sy
         return True
     names = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
     return any(environment.get(name) for name in names)
+
+
+def is_seen(driver: str, environment: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether anybody sees a window of this SDL driver.
+
+    Where the display that is named does not answer, SDL draws off-screen without a word.
+    """
+    return driver not in UNSEEN_DRIVERS or environment.get("SDL_VIDEODRIVER") == driver

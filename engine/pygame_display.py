@@ -10,11 +10,12 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from engine.display import Placement, has_display, place
+from engine.display import Placement, has_display, is_seen, place
 from engine.errors import DisplayError
 from engine.title_card import Row, draw_title_card
 
 ICON_PX = 64
+_WAY_OUT = "add --headless to play without one"
 _CLOSED = Placement(0, 0, 0, 0)
 
 
@@ -28,16 +29,17 @@ class PygameDisplay:
         self, size_px: tuple[int, int], caption: str, *, icon: NDArray[np.uint8] | None = None
     ) -> None:
         if not has_display():
-            raise DisplayError("there is no display here; add --headless to play without one")
+            raise DisplayError(f"there is no display here; {_WAY_OUT}")
         try:
             pygame.display.init()
             if icon is not None:  # Some systems take an icon only before there is a window.
                 pygame.display.set_icon(_icon(icon))
             pygame.display.set_mode(size_px, pygame.RESIZABLE)
         except pygame.error as error:
-            raise DisplayError(
-                f"no window can be opened here ({error}); add --headless to play without one"
-            ) from error
+            raise DisplayError(f"no window can be opened here ({error}); {_WAY_OUT}") from error
+        if not is_seen(pygame.display.get_driver()):
+            pygame.display.quit()
+            raise DisplayError(f"the display that is named here does not answer; {_WAY_OUT}")
         pygame.display.set_caption(caption)
         pygame.font.init()
         self._fit_for: tuple[tuple[int, ...], tuple[int, int]] | None = None

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.display import HeadlessDisplay, has_display, place
+from engine.display import HeadlessDisplay, has_display, is_seen, place
 from engine.errors import DisplayError
 from engine.pygame_display import PygameDisplay
 
@@ -56,6 +56,12 @@ def test_a_display_is_needed_on_linux(
     environment: Mapping[str, str], system: str, expected: bool
 ) -> None:
     assert has_display(environment, system=system) is expected
+
+
+def test_a_window_that_sdl_hides_counts_only_where_it_was_asked_for() -> None:
+    assert is_seen("x11", {})
+    assert not is_seen("offscreen", {"DISPLAY": ":99"})
+    assert is_seen("dummy", {"SDL_VIDEODRIVER": "dummy"})
 
 
 def test_without_a_display_the_error_names_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
