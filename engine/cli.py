@@ -13,6 +13,7 @@ import click
 from engine.commands.check import check
 from engine.commands.collect import collect
 from engine.commands.errors import FAILED, one_line
+from engine.commands.evaluate import evaluate
 from engine.commands.export import export
 from engine.commands.parts import Parts
 from engine.commands.play import play
@@ -45,7 +46,7 @@ def cli(context: click.Context) -> None:
     context.obj = context.obj or Parts()
 
 
-for command in (play, profile, scenes, check, collect, train, export):
+for command in (play, profile, scenes, check, collect, train, export, evaluate):
     cli.add_command(command)
 
 
