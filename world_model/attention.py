@@ -71,14 +71,14 @@ class ClipAttention:
     """
 
     def __init__(
-        self, rope: AxialRope, window: WindowConfig, tokens: int, clean: int, ticks: int
+        self, rope: AxialRope, window: WindowConfig, grid: tuple[int, int], clean: int, ticks: int
     ) -> None:
         recent, slots, device = window.recent_frames, window.slots, rope.time_freqs.device
         self.clean, self.slots = clean, slots
         heads = torch.arange(clean - ticks + 1, clean + 1)
         slot_times = (heads[:, None] + torch.arange(slots)).flatten()
-        self.table = rope(torch.cat([torch.arange(clean), slot_times]).to(device))
-        self.sink_table = rope(torch.arange(1, clean).to(device) - recent - 1)
+        self.table = rope(torch.cat([torch.arange(clean), slot_times]).to(device), grid)
+        self.sink_table = rope(torch.arange(1, clean).to(device) - recent - 1, grid)
 
         # Rows: which frames each finished frame sees. Sinks rotated for it follow all frames.
         past = torch.arange(1, clean)[:, None] + torch.arange(-recent, 1)
@@ -93,7 +93,7 @@ class ClipAttention:
         exists = F.pad(past > 0, (1, 0), value=True)
         alone = F.pad(torch.zeros(1, recent + 1, dtype=torch.bool), (0, 1), value=True)
         bias = torch.where(torch.cat([alone, exists]), 0.0, EMPTY_BIAS)
-        self.bias = bias.repeat_interleave(tokens, 1)[:, None, None].to(device)
+        self.bias = bias.repeat_interleave(grid[0] * grid[1], 1)[:, None, None].to(device)
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attend over tokens (B, clean + ticks * slots, N, H, head_dim)."""

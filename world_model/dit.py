@@ -99,7 +99,11 @@ class RollingDiT(nn.Module):
         """
         previous = window[:, :1]
         x, cond = self._embed(
-            window, previous.expand_as(window), sigmas.expand(window.shape[:2]), actions
+            window,
+            previous.expand_as(window),
+            sigmas.expand(window.shape[:2]),
+            actions,
+            self.place,
         )
         attend = CachedAttention(self.rope, self.window, self.config.tokens, ages, cache_k, cache_v)
         for block in self.blocks:
@@ -115,23 +119,26 @@ class RollingDiT(nn.Module):
         slots: Tensor,
         slot_sigmas: Tensor,
         slot_actions: Tensor,
+        corners: Tensor | None = None,
     ) -> Tensor:
         """Denoise the windows of P consecutive ticks of one recorded clip.
 
         clean (B, 1 + L, C, h, w): a sink frame, then L consecutive finished frames; windows
         (B, P, T, C, h, w) in `slots` are headed by the ticks after the last P of them.
         Sigmas (B, F) and actions (B, F, A + 3) are per frame, windows' ones (B, P, T, ...).
+        `corners` (B, 2): row and column of the top left token, where the latents are crops.
         Returns x0 (B, P, T, C, h, w).
         """
-        ticks = slots.shape[1]
+        ticks, grid = slots.shape[1], (slots.shape[-2], slots.shape[-1])
         previous = clean[:, -ticks:].unsqueeze(2).expand_as(slots)
         x, cond = self._embed(
             torch.cat([clean, slots.flatten(1, 2)], 1),
             torch.cat([clean, previous.flatten(1, 2)], 1),
             torch.cat([clean_sigmas, slot_sigmas.flatten(1, 2)], 1),
             torch.cat([clean_actions, slot_actions.flatten(1, 2)], 1),
+            self._places(corners, grid),
         )
-        attend = ClipAttention(self.rope, self.window, self.config.tokens, clean.shape[1], ticks)
+        attend = ClipAttention(self.rope, self.window, grid, clean.shape[1], ticks)
         for block in self.blocks:
             x = block(x, cond, attend)
         split = clean.shape[1]
@@ -139,14 +146,23 @@ class RollingDiT(nn.Module):
         return x0.reshape(slots.shape)
 
     def _embed(
-        self, latents: Tensor, previous: Tensor, sigmas: Tensor, actions: Tensor
+        self, latents: Tensor, previous: Tensor, sigmas: Tensor, actions: Tensor, place: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Turn frames into tokens; every token also sees the previous frame at its place."""
         pair = torch.cat([latents, previous], 2).flatten(3).transpose(2, 3)
         freqs = torch.exp(torch.linspace(0.0, 5.0, SIGMA_FREQS, device=sigmas.device))
         angles = sigmas.float()[..., None] * freqs
         cond = self.sigma(torch.cat([angles.cos(), angles.sin()], -1)) + self.action(actions)
-        return self.tokens_in(pair) + self.place, F.silu(cond)
+        return self.tokens_in(pair) + place, F.silu(cond)
+
+    def _places(self, corners: Tensor | None, grid: tuple[int, int]) -> Tensor:
+        """Return the embeddings of the tokens' places, (N, width), or (B, 1, N, width) of crops."""
+        if corners is None:
+            return self.place
+        whole = self.place.reshape(*self.config.latent_shape[1:], -1)
+        rows = corners[:, :1] + torch.arange(grid[0], device=corners.device)
+        cols = corners[:, 1:] + torch.arange(grid[1], device=corners.device)
+        return whole[rows[:, :, None], cols[:, None]].flatten(1, 2)[:, None]
 
     def _unembed(self, x: Tensor, cond: Tensor, previous: Tensor) -> Tensor:
         """Turn tokens into clean latents, as the change from the previous frame."""

@@ -6,11 +6,11 @@ instructions (docs/training.md has the measured minutes), and `gpu` about twenty
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from world_model.config import CodecConfig, DiTConfig
-from world_model.train_world import RollOutConfig
+from world_model.train_world import CropConfig, RollOutConfig
 from world_model.trainer import Plan
 
 
@@ -32,6 +32,7 @@ class WorldRun:
     matrix_lr: float
     roll_out: RollOutConfig
     plan: Plan
+    crops: CropConfig = field(default_factory=CropConfig)
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,11 @@ PRESETS: Final = {
         dit=DiTConfig(),
         codec=CodecRun(32, 1e-3, Plan(steps=4600, warmup=100, ema=0.999)),
         world=WorldRun(
-            8, 1e-3, 0.02, RollOutConfig(start=1700, growth=400), Plan(steps=2600, warmup=100)
+            8,
+            8e-4,
+            0.012,
+            RollOutConfig(start=750, growth=700, share=0.4),
+            Plan(steps=2900, warmup=100, decay=0.5),
         ),
     ),
     "gpu": Preset(

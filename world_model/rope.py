@@ -26,13 +26,20 @@ class AxialRope(nn.Module):
         rows, cols = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
         space = [rows.reshape(-1, 1) * _freqs(row), cols.reshape(-1, 1) * _freqs(col)]
         self.register_buffer("time_freqs", _freqs(time), persistent=False)
-        self.register_buffer("space_angles", torch.cat(space, -1), persistent=False)
+        angles = torch.cat(space, -1).reshape(height, width, -1)
+        self.register_buffer("space_angles", angles, persistent=False)
 
-    def forward(self, times: Tensor) -> tuple[Tensor, Tensor]:
-        """Map frame times (F,) to cos and sin, each (F, N, 1, head_dim / 2)."""
-        frames, tokens = times.shape[0], self.space_angles.shape[0]
+    def forward(self, times: Tensor, grid: tuple[int, int] | None = None) -> tuple[Tensor, Tensor]:
+        """Map frame times (F,) to cos and sin, each (F, N, 1, head_dim / 2).
+
+        `grid` is the height and width of a crop; where it lies does not matter, as only
+        differences of positions count.
+        """
+        height, width = grid or self.space_angles.shape[:2]
+        space = self.space_angles[:height, :width].flatten(0, 1)
+        frames, tokens = times.shape[0], space.shape[0]
         time = (times.float()[:, None] * self.time_freqs)[:, None, :].expand(frames, tokens, -1)
-        angles = torch.cat([time, self.space_angles.expand(frames, -1, -1)], -1)
+        angles = torch.cat([time, space.expand(frames, -1, -1)], -1)
         return angles.cos()[:, :, None], angles.sin()[:, :, None]
 
 

@@ -90,6 +90,7 @@ def train_world(
         lr=run.lr,
         matrix_lr=run.matrix_lr,
         roll_out=run.roll_out,
+        crops=run.crops,
         compiled=size.compiled,
     )
     trainer = Trainer(task, _plan(run.plan, steps, seed), out, ranks)

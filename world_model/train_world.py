@@ -29,12 +29,25 @@ from world_model.schedule import staircase
 SLOT_WEIGHTS = (1.0, 0.5, 0.3, 0.2, 0.2)
 MOTION_WEIGHT = 11.0
 MOTION_SCALE = 0.15
-MAX_CONTEXT_SIGMA = 0.15
+MAX_CONTEXT_SIGMA = 0.08
 SIGMA_JITTER = 0.04
 CLIP_TICKS = 4
 CLIP_FRAMES = 6
 SHEET_TICKS = 12
 SHEET_WORLDS = 4
+
+
+@dataclass(frozen=True)
+class CropConfig:
+    """Crops of held-branch clips: few of a frame's tokens move, and a step's cost is its tokens.
+
+    A `share` of the clips is cut to `tokens` x `tokens` around something that moves, and
+    `batch_factor` times as many of them fill a step.
+    """
+
+    share: float = 0.75
+    tokens: int = 5
+    batch_factor: int = 3
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,7 @@ class RollOutConfig:
     growth: int
     share: float = 0.5
     horizon: int = 8
-    gate: float = 0.35
+    gate: float = 0.15
 
     def longest(self, step: int) -> int:
         """Return the longest roll-out at `step`, in ticks; 0 before `start`."""
@@ -73,10 +86,11 @@ class WorldTask:
         lr: float,
         matrix_lr: float,
         roll_out: RollOutConfig,
+        crops: CropConfig,
         compiled: bool = False,
     ) -> None:
         self.config, self.data, self.codec, self.compute = config, data, codec, compute
-        self.batch, self.roll_out = batch, roll_out
+        self.batch, self.roll_out, self.crops = batch, roll_out, crops
         self.dit = RollingDiT(config).to(compute.device)
         self.module: nn.Module = self.dit
         self._clip = torch.compile(self.dit.clip) if compiled else self.dit.clip
@@ -95,8 +109,11 @@ class WorldTask:
         return self._held_branch_losses(rng)
 
     def _held_branch_losses(self, rng: np.random.Generator) -> dict[str, Tensor]:
+        """Train on recorded clips, whole or cropped to where something moves."""
         device, slots = self.compute.device, self.config.window.slots
-        episodes, starts = self._choose_clips(rng, CLIP_FRAMES)
+        cropped = rng.random() < self.crops.share
+        batch = self.batch * self.crops.batch_factor if cropped else self.batch
+        episodes, starts = self._choose_clips(rng, CLIP_FRAMES, batch)
         frames = starts[:, None] + np.arange(CLIP_FRAMES)
         heads = starts[:, None] + np.arange(CLIP_FRAMES - CLIP_TICKS, CLIP_FRAMES) + 1
         rows = episodes[:, None]
@@ -106,6 +123,11 @@ class WorldTask:
         clean = self.data.gather(finished, device)
         plan = self.data.gather(self.data.held[rows, heads - 1, 1:], device)
         target = self.data.gather(self.data.held[rows, heads], device)
+        corners = None
+        if cropped:
+            size = self.crops.tokens
+            corners = moving_corners(clean[:, -CLIP_TICKS:], target[:, :, 0], size)
+            clean, plan, target = (crop(part, corners, size) for part in (clean, plan, target))
         clean_actions = torch.from_numpy(
             np.concatenate([self.data.actions[rows, 0], self.data.actions[rows, frames]], 1)
         ).to(device)
@@ -113,17 +135,17 @@ class WorldTask:
         clean_actions, actions = self._hide(clean_actions, actions)
 
         context_sigma = torch.rand(clean.shape[:2], device=device) * MAX_CONTEXT_SIGMA
-        noisy_clean = _noised(clean, context_sigma)
         slot_sigma = self._jittered(target.shape[:3])
-        noisy = _noised(torch.cat([plan, torch.zeros_like(plan[:, :, :1])], 2), slot_sigma)
+        entering = torch.zeros_like(target[:, :, :1])
         with self.compute.autocast():
             x0 = self._clip(
-                noisy_clean,
+                _noised(clean, context_sigma),
                 context_sigma,
                 clean_actions,
-                noisy,
+                _noised(torch.cat([plan, entering], 2), slot_sigma),
                 slot_sigma,
                 actions[:, :, None].expand(-1, -1, slots, -1),
+                corners,
             )
         previous = clean[:, -CLIP_TICKS:]
         return self._errors(x0, target, previous, torch.ones(target.shape[:2], device=device))
@@ -132,7 +154,7 @@ class WorldTask:
         """Roll the tick of play; supervise every T-th window (they tile the clip, no overlap)."""
         device, window = self.compute.device, self.config.window
         offset = int(rng.integers(0, window.slots))
-        episodes, starts = self._choose_clips(rng, window.start_frames + horizon)
+        episodes, starts = self._choose_clips(rng, window.start_frames + horizon, self.batch)
         shape = (len(episodes), 1 + window.slots, *self.config.latent_shape)
         out = RollOut(RollingStep(self.dit), len(episodes), device)
         total: dict[str, Tensor] = {}
@@ -172,12 +194,12 @@ class WorldTask:
         out.start(frames, actions, plan, torch.randn(count, *shape, device=device))
 
     def _choose_clips(
-        self, rng: np.random.Generator, length: int
+        self, rng: np.random.Generator, length: int, batch: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Choose clips of `length` + 1 frames; in half of them the buttons change late."""
-        episodes = rng.integers(self.data.episodes, size=self.batch)
-        starts = rng.integers(0, self.data.ticks - length + 1, size=self.batch)
-        half = self.batch // 2
+        episodes = rng.integers(self.data.episodes, size=batch)
+        starts = rng.integers(0, self.data.ticks - length + 1, size=batch)
+        half = batch // 2
         picked = self.data.changes[rng.integers(len(self.data.changes), size=half)]
         back = length - rng.integers(0, min(CLIP_TICKS, length), size=half)
         episodes[:half] = picked[:, 0]
@@ -222,9 +244,8 @@ class WorldTask:
         assert isinstance(module, RollingDiT)
         device, window = self.compute.device, self.config.window
         rng = np.random.default_rng(3)
-        episodes, starts = self._choose_clips(rng, window.start_frames + SHEET_TICKS)
-        episodes, starts = episodes[:SHEET_WORLDS], starts[:SHEET_WORLDS]
-        rows = len(episodes)
+        rows = SHEET_WORLDS
+        episodes, starts = self._choose_clips(rng, window.start_frames + SHEET_TICKS, rows)
         shape = (rows, 1 + window.slots, *self.config.latent_shape)
         out = RollOut(RollingStep(module), rows, device)
         torch.manual_seed(0)
@@ -244,6 +265,26 @@ class WorldTask:
         return np.concatenate(
             [np.concatenate(list(row), 1) for pair in zip(*pairs, strict=True) for row in pair]
         )
+
+
+def moving_corners(before: Tensor, after: Tensor, size: int) -> Tensor:
+    """Choose crops (B, 2) of `size` tokens a side, each around a token that changes.
+
+    before, after: (B, P, C, h, w). Tokens are drawn by how much they change.
+    """
+    change = (after - before).square().mean((1, 2))
+    height, width = change.shape[-2:]
+    token = torch.multinomial(change.flatten(1) + 1e-4, 1)[:, 0]
+    middle = torch.stack([token // width, token % width], 1)
+    corners = middle - torch.randint(1, size - 1, middle.shape, device=middle.device)
+    most = torch.tensor([height - size, width - size], device=middle.device)
+    return torch.minimum(corners.clamp(min=0), most)
+
+
+def crop(latents: Tensor, corners: Tensor, size: int) -> Tensor:
+    """Cut latents (B, ..., h, w) to size x size tokens, each game at its own corner."""
+    parts = zip(latents, corners.tolist(), strict=True)
+    return torch.stack([x[..., r : r + size, c : c + size] for x, (r, c) in parts])
 
 
 def _noised(x0: Tensor, sigma: Tensor) -> Tensor:
