@@ -46,12 +46,12 @@ def load_checkpoint(directory: Path) -> tuple[dict[str, dict[str, Tensor]], Any]
     try:
         flat = load_file(path)
         state = json.loads(_metadata(path)["state"])
+        groups: dict[str, dict[str, Tensor]] = {}
+        for key, tensor in flat.items():
+            group, name = key.split("/", 1)
+            groups.setdefault(group, {})[name] = tensor
     except (SafetensorError, KeyError, ValueError) as error:
         raise DataError(f"{path}: broken checkpoint ({error})") from None
-    groups: dict[str, dict[str, Tensor]] = {}
-    for key, tensor in flat.items():
-        group, name = key.split("/", 1)
-        groups.setdefault(group, {})[name] = tensor
     return groups, state
 
 

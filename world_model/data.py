@@ -7,9 +7,11 @@ followed are not rendered twice, so a data set of N ticks needs about 1.4 N dist
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,10 @@ from world_model.errors import DataError
 
 HELD_OUT_SEED = 1_000_000_000
 """Levels of seeds from here on are never trained on."""
+
+
+BROKEN_FILE = (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error)
+"""What numpy raises, one or the other, for a file that is no whole .npz."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +59,17 @@ class Recording:
     def load(cls, path: Path) -> Recording:
         """Read a recording; raises DataError for anything else."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 ticks = int(file["ticks"])
                 actions = np.unpackbits(file["actions"], axis=1, count=ticks).astype(np.bool_)
-                return cls(file["seeds"], actions)
+                seeds = file["seeds"]
+            if actions.shape != (len(seeds), ticks, len(physics.BUTTONS)):
+                raise ValueError(f"actions {actions.shape} of {len(seeds)} episodes")
         except FileNotFoundError:
             raise DataError(f"{path}: no such recording; make it with `rollplay collect`") from None
-        except (OSError, ValueError, KeyError) as error:
+        except BROKEN_FILE as error:
             raise DataError(f"{path}: not a recording ({error})") from None
+        return cls(seeds, actions)
 
 
 def collect(episodes: int, ticks: int, seed: int) -> Recording:
@@ -161,7 +170,7 @@ def replay(
 def sample_frames(
     recording: Recording, moments: int, rng: np.random.Generator, episodes: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Render random `moments` of random `episodes`, and say where something lives there.
+    """Render up to `moments` random moments of random `episodes`, and say where something lives.
 
     Returns frames (n, 128, 128, 3) and masks (n, 128, 128): pixels that differ from the level's
     bare background (player, enemies, coins).
@@ -170,6 +179,7 @@ def sample_frames(
     levels, palettes = stage(recording.seeds[chosen])
     renderer = Renderer(levels, palettes)
     bare = np.stack([renderer.background(i) for i in range(len(levels))])
+    moments = min(moments, recording.ticks)
     wanted = set(rng.choice(recording.ticks, size=moments, replace=False).tolist())
     state = physics.initial(levels)
     frames = []

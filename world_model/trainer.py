@@ -146,8 +146,10 @@ class Trainer:
         return {name: float(value.detach()) for name, value in losses.items()}
 
     def finish(self, module: nn.Module) -> None:
-        """Add `module`'s weights to the checkpoint as the final ones."""
-        self._save({"final": module.state_dict()})
+        """Add `module`'s weights to the checkpoint as the final ones, and put the trained back."""
+        final = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+        self.live()
+        self._save({"final": final})
 
     def _save(self, more: dict[str, dict[str, Tensor]]) -> None:
         groups = {"model": self._named(), "ema": self.ema, **more}
@@ -168,8 +170,10 @@ class Trainer:
         return self.module.eval()
 
     def live(self) -> None:
-        """Put the trained weights back after `ema_module`."""
-        self.module.load_state_dict(self._live)
+        """Put the trained weights back, if `ema_module` has taken them out."""
+        if self._live:
+            self.module.load_state_dict(self._live)
+            self._live = {}
         self.module.train()
 
     def _named(self) -> dict[str, Tensor]:

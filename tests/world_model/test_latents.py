@@ -1,0 +1,78 @@
+"""Latents of a recording: encoded once, kept as long as codec and recording stay the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from world_model.actions import encode_actions
+from world_model.codec import Codec
+from world_model.config import CodecConfig
+from world_model.data import Recording, collect, index_branches, replay
+from world_model.device import Compute
+from world_model.distributed import Ranks
+from world_model.latents import LatentSet, load_latents
+
+SLOTS = 2
+CPU = torch.device("cpu")
+COMPUTE = Compute(CPU, torch.float32, "test")
+
+
+@pytest.fixture(scope="module")
+def codec() -> Codec:
+    torch.manual_seed(0)
+    return Codec(CodecConfig(4, (8, 8, 8), (8, 8, 8, 8))).eval()
+
+
+@pytest.fixture(scope="module")
+def recording() -> Recording:
+    return collect(2, 6, seed=7)
+
+
+def load(recording: Recording, codec: Codec, path: Path) -> LatentSet:
+    return load_latents(recording, codec, SLOTS, path, COMPUTE, Ranks())
+
+
+@torch.no_grad()
+def test_every_frame_has_its_latents_and_every_tick_its_action(
+    tmp_path: Path, recording: Recording, codec: Codec
+) -> None:
+    latents = load(recording, codec, tmp_path / "play.npy")
+    assert (latents.episodes, latents.ticks) == (2, 6)
+    np.testing.assert_array_equal(latents.held, index_branches(recording.actions, SLOTS).held)
+    for index, frames in replay(recording, SLOTS):
+        expected = codec.encode(torch.from_numpy(frames))
+        gathered = latents.gather(index[:, None], CPU)[:, 0]
+        torch.testing.assert_close(gathered, expected, atol=2e-3, rtol=2e-3)
+    np.testing.assert_array_equal(latents.actions[:, 1:], encode_actions(recording.actions))
+    np.testing.assert_array_equal(latents.actions[:, 0], encode_actions(np.zeros((2, 3), bool)))
+
+
+def test_changes_are_the_ticks_at_which_other_buttons_act(
+    tmp_path: Path, recording: Recording, codec: Codec
+) -> None:
+    latents = load(recording, codec, tmp_path / "play.npy")
+    changed = {tuple(change) for change in latents.changes.tolist()}
+    for episode, tick in np.ndindex(2, 6):
+        before = latents.actions[episode, tick]
+        now = latents.actions[episode, tick + 1]
+        assert ((episode, tick + 1) in changed) == (before != now).any()
+
+
+def test_latents_are_encoded_once_and_again_for_another_codec_or_recording(
+    tmp_path: Path, recording: Recording, codec: Codec
+) -> None:
+    path = tmp_path / "play.npy"
+    load(recording, codec, path)
+    written = path.stat().st_mtime_ns
+    load(recording, codec, path)
+    assert path.stat().st_mtime_ns == written
+    load(replace(recording, actions=~recording.actions), codec, path)
+    again = path.stat().st_mtime_ns
+    assert again > written
+    load(replace(recording, actions=~recording.actions), Codec(codec.config), path)
+    assert path.stat().st_mtime_ns > again

@@ -1,0 +1,201 @@
+"""What the world is trained on: plans of the old key, targets of the new, nothing of the future.
+
+Latents here are the number of their frame, and noise is off, so that every tensor that reaches
+the network can be traced to a moment of the recording.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from world_model import train_world
+from world_model.actions import MARKS, encode_actions
+from world_model.codec import Codec
+from world_model.config import WorldConfig
+from world_model.data import index_branches
+from world_model.device import Compute
+from world_model.latents import LatentSet
+from world_model.train_world import RollOutConfig, WorldTask
+
+EPISODES, TICKS, BATCH = 3, 24, 16
+NEVER = RollOutConfig(start=10**6, growth=1)
+ALWAYS = RollOutConfig(start=0, growth=1, share=1.0, horizon=6, gate=1e9)
+
+
+@pytest.fixture
+def data(tiny: WorldConfig) -> LatentSet:
+    rng = np.random.default_rng(0)
+    held = np.repeat(rng.random((EPISODES, TICKS // 3, 3)) < 0.4, 3, 1)
+    branches = index_branches(held, tiny.window.slots)
+    numbers = torch.arange(branches.frames, dtype=torch.float32)
+    acted = np.pad(held, ((0, 0), (1, 0), (0, 0)))
+    changed = (acted[:, 1:] != acted[:, :-1]).any(-1)
+    return LatentSet(
+        numbers[:, None, None, None].expand(-1, *tiny.latent_shape).contiguous(),
+        branches.held,
+        encode_actions(acted),
+        np.argwhere(changed) + np.array([0, 1]),
+    )
+
+
+class Traced(WorldTask):
+    """Keeps what reaches the network and the loss."""
+
+    clip: dict[str, Tensor]
+    graded: list[dict[str, Tensor]]
+
+    def _errors(
+        self, x0: Tensor, target: Tensor, previous: Tensor, keep: Tensor
+    ) -> dict[str, Tensor]:
+        self.graded.append({"target": target, "previous": previous})
+        return super()._errors(x0, target, previous, keep)
+
+    def _hide(self, clean_actions: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        return clean_actions, actions
+
+
+@pytest.fixture
+def make(tiny: WorldConfig, data: LatentSet, monkeypatch: pytest.MonkeyPatch) -> Any:
+    def build(roll_out: RollOutConfig) -> Traced:
+        monkeypatch.setattr(train_world, "_noised", lambda x0, _: x0)
+        compute = Compute(torch.device("cpu"), torch.float32, "test")
+        task = Traced(tiny, data, Codec(tiny.codec), compute,
+                      batch=BATCH, lr=1e-3, matrix_lr=1e-3, roll_out=roll_out)  # fmt: skip
+        task.graded = []
+        clip = task._clip
+
+        def traced(*given: Tensor) -> Tensor:
+            names = ("clean", "clean_sigmas", "clean_actions", "slots", "slot_sigmas", "actions")
+            task.clip = dict(zip(names, given, strict=True))
+            return clip(*given)
+
+        task._clip = traced
+        return task
+
+    return build
+
+
+def number(latents: Tensor) -> list[Any]:
+    """Return which frames these latents (..., C, h, w) are."""
+    return latents[..., 0, 0, 0].long().tolist()
+
+
+def moment(data: LatentSet, frame: int) -> tuple[int, int]:
+    """Return the episode and tick at which a frame was the true one."""
+    ((episode, tick),) = np.argwhere(data.held[..., 0] == frame)
+    return int(episode), int(tick)
+
+
+def test_slots_start_from_the_old_keys_plan_and_aim_at_the_new_keys(
+    make: Any, data: LatentSet
+) -> None:
+    task = make(NEVER)
+    task.losses(0, np.random.default_rng(0))
+    clean, slots = number(task.clip["clean"]), number(task.clip["slots"])
+    targets = number(task.graded[0]["target"])
+    previous = number(task.graded[0]["previous"])
+    for row in range(BATCH):
+        for p, last in enumerate(clean[row][-len(targets[row]) :]):
+            episode, tick = moment(data, last)
+            head = tick + 1
+            assert slots[row][p][:-1] == data.held[episode, head - 1, 1:].tolist()
+            assert targets[row][p] == data.held[episode, head].tolist()
+            assert previous[row][p] == last
+            action = torch.from_numpy(data.actions[episode, head])
+            assert (task.clip["actions"][row, p] == action).all(), "of every slot alike"
+
+
+def test_the_clip_is_the_first_frame_and_consecutive_ones_with_their_actions(
+    make: Any, data: LatentSet
+) -> None:
+    task = make(NEVER)
+    task.losses(0, np.random.default_rng(1))
+    for row, frames in enumerate(number(task.clip["clean"])):
+        places = [moment(data, frame) for frame in frames]
+        assert places[0][1] == 0
+        assert {episode for episode, _ in places} == {places[0][0]}
+        assert np.diff([tick for _, tick in places[1:]]).tolist() == [1] * (len(places) - 2)
+        for i, place in enumerate(places):
+            expected = torch.from_numpy(data.actions[place])
+            assert torch.equal(task.clip["clean_actions"][row, i], expected)
+
+
+def test_the_tail_holds_noise_alone(make: Any) -> None:
+    task = make(NEVER)
+    task.losses(0, np.random.default_rng(0))
+    assert (task.clip["slot_sigmas"][..., -1] == 1).all()
+    assert not task.clip["slots"][:, :, -1].any()
+
+
+def test_in_half_of_the_clips_or_more_the_key_changes_at_a_window(make: Any) -> None:
+    task, changed = make(NEVER), 0
+    for seed in range(10):
+        task.losses(0, np.random.default_rng(seed))
+        clean = task.clip["clean_actions"][:, -task.clip["actions"].shape[1] :]
+        changed += int((task.clip["actions"][:, :, 0] != clean).any(-1).any(-1).sum())
+    assert changed >= 10 * BATCH // 2
+
+
+def test_a_roll_out_is_graded_against_the_ticks_that_it_played(
+    make: Any, data: LatentSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played: list[tuple[Tensor, bool]] = []
+    tick = train_world.RollOut.tick
+
+    def traced(self: Any, action: Tensor, noise: Tensor) -> Any:
+        played.append((action, torch.is_grad_enabled()))
+        return tick(self, action, noise)
+
+    monkeypatch.setattr(train_world.RollOut, "tick", traced)
+    task = make(ALWAYS)
+    slots = task.config.window.slots
+    seen = set()
+    for seed in range(8):
+        played.clear()
+        task.graded.clear()
+        losses = task.losses(100, np.random.default_rng(seed))
+        assert torch.isfinite(losses["loss"])
+        graded = [i for i, (_, grad) in enumerate(played) if grad]
+        assert len(graded) == len(task.graded) > 0
+        assert set(np.diff(graded).tolist()) <= {slots}, "windows do not overlap"
+        seen.add(len(played))
+        for i, errors in zip(graded, task.graded, strict=True):
+            for row, frame in enumerate(number(errors["previous"])):
+                episode, before = moment(data, frame[0])
+                expected = data.held[episode, before + 1].tolist()
+                assert number(errors["target"])[row][0] == expected
+                action = torch.from_numpy(data.actions[episode, before + 1])
+                assert torch.equal(played[i][0][row], action)
+    assert len(seen) > 2, "horizons vary"
+
+
+def test_roll_outs_that_have_left_the_truth_teach_nothing(make: Any) -> None:
+    task = make(RollOutConfig(start=0, growth=1, share=1.0, horizon=3, gate=0.0))
+    losses = task.losses(100, np.random.default_rng(0))
+    assert losses["loss"] == 0
+    losses["loss"].backward()
+
+
+def test_the_longest_roll_out_grows_from_one_tick() -> None:
+    config = RollOutConfig(start=10, growth=20, horizon=5)
+    assert [config.longest(step) for step in (0, 9, 10, 20, 30, 500)] == [0, 0, 1, 3, 5, 5]
+
+
+def test_some_actions_are_hidden_by_marks_of_their_own(tiny: WorldConfig, data: LatentSet) -> None:
+    compute = Compute(torch.device("cpu"), torch.float32, "test")
+    task = WorldTask(tiny, data, Codec(tiny.codec), compute,
+                     batch=2, lr=1e-3, matrix_lr=1e-3, roll_out=NEVER)  # fmt: skip
+    torch.manual_seed(0)
+    zero = torch.zeros(400, 5, 3 + MARKS)
+    clean, new = task._hide(zero, zero)
+    for hidden, mark in ((clean, 1), (new, 2)):
+        share = (hidden[..., 3 + mark] == 1).float().mean()
+        assert 0.02 < share < 0.09
+        assert hidden.sum() == hidden[..., 3 + mark].sum()
+    dropped = new[..., 5]
+    assert (dropped == dropped[:, :1]).all(), "a clip is dropped as a whole"

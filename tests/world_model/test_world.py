@@ -1,0 +1,241 @@
+"""The rolling world at play: what it hands to the graphs tick by tick, and what it keeps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from world_model.actions import encode_actions
+from world_model.config import WorldConfig
+from world_model.errors import WorldError
+from world_model.schedule import tick_noise, window_sigmas
+from world_model.world import CONFIG_FILE, Buffers, RollingWorld, read_config
+
+SEED = 11
+HELD = np.array([[0, 1, 0], [0, 1, 1], [0, 0, 0], [1, 0, 0], [1, 0, 1]], np.bool_)
+
+
+class FakeBackend:
+    """Graphs that are simple arithmetic, and a record of all that they were given.
+
+    A finished frame depends on window, cache and actions; keys are the number of the call.
+    """
+
+    name = "fake"
+
+    def __init__(self) -> None:
+        self.bound: list[str] = []
+        self.encoded: list[NDArray[np.uint8]] = []
+        self.ticks: list[dict[str, NDArray[Any]]] = []
+
+    def bind(self, graph: str, inputs: Buffers, outputs: Buffers) -> Callable[[], None]:
+        self.bound.append(graph)
+        run = {"step": self._step, "decode": self._decode, "encode": self._encode}[graph]
+        return lambda: run(dict(inputs), dict(outputs))
+
+    def _step(self, given: dict[str, NDArray[Any]], out: dict[str, NDArray[Any]]) -> None:
+        self.ticks.append({name: array.copy() for name, array in given.items()})
+        memory = given["cache_k"].mean() + given["ages"].sum() + given["actions"][0, 1] @ range(6)
+        out["head"][:] = given["window"][:, 1] * 0.5 + memory / 100
+        out["next_window"][:] = given["window"] * 0.5 + given["noise"]
+        out["k"][:] = len(self.ticks)
+        out["v"][:] = -len(self.ticks)
+
+    def _encode(self, given: dict[str, NDArray[Any]], out: dict[str, NDArray[Any]]) -> None:
+        self.encoded.append(given["frame"].copy())
+        out["latents"][:] = given["frame"].mean() / 100
+
+    def _decode(self, given: dict[str, NDArray[Any]], out: dict[str, NDArray[Any]]) -> None:
+        out["frame"][:] = (given["latents"].mean() * 1000).astype(np.int64) % 256
+
+
+@pytest.fixture
+def backend() -> FakeBackend:
+    return FakeBackend()
+
+
+@pytest.fixture
+def world(tiny: WorldConfig, backend: FakeBackend) -> RollingWorld:
+    return RollingWorld(tiny, backend)
+
+
+@pytest.fixture
+def start(tiny: WorldConfig) -> NDArray[np.uint8]:
+    count = tiny.window.start_frames
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (count, *tiny.frame_shape), np.uint8)
+
+
+def play(world: RollingWorld, start: NDArray[np.uint8], seed: int = SEED) -> list[bytes]:
+    world.reset(start, seed=seed)
+    return [world.step(held).tobytes() for held in HELD]
+
+
+def test_a_world_says_what_it_is(world: RollingWorld, tiny: WorldConfig) -> None:
+    assert (world.name, world.backend, world.buttons) == ("tiny", "fake", tiny.buttons)
+    assert world.frame_shape == (32, 48, 3)
+    assert world.passes_per_tick == 1
+    assert world.start_frames == tiny.window.start_frames
+
+
+def test_reset_puts_all_start_frames_but_the_last_into_the_cache(
+    world: RollingWorld, backend: FakeBackend, start: NDArray[np.uint8], tiny: WorldConfig
+) -> None:
+    shown = world.reset(start, seed=SEED)
+    np.testing.assert_array_equal(shown, start[-1])
+    np.testing.assert_array_equal(np.concatenate(backend.encoded), start)
+    assert len(backend.ticks) == tiny.window.cache_frames
+    levels = window_sigmas(tiny.window).reshape(-1, 1, 1, 1)
+    for i, tick in enumerate(backend.ticks):
+        noise = tick_noise(SEED, i, np.empty(tick["window"][0].shape, np.float32))
+        expected = (1 - levels) * (start[i].mean() / 100) + levels * noise
+        np.testing.assert_allclose(tick["window"][0], expected, rtol=1e-4, atol=1e-6)
+        assert (tick["actions"] == encode_actions(np.zeros(3, np.bool_))).all()
+
+
+def test_the_newest_action_is_in_all_slots_and_the_one_before_is_the_previous_frames(
+    world: RollingWorld, backend: FakeBackend, start: NDArray[np.uint8]
+) -> None:
+    play(world, start)
+    ticks = backend.ticks[-len(HELD) :]
+    before = encode_actions(np.zeros(3, np.bool_))
+    for tick, held in zip(ticks, HELD, strict=True):
+        token = encode_actions(held)
+        np.testing.assert_array_equal(tick["actions"][0, 0], before)
+        assert (tick["actions"][0, 1:] == token).all()
+        before = token
+
+
+def test_one_tick_is_one_pass(
+    world: RollingWorld, backend: FakeBackend, start: NDArray[np.uint8]
+) -> None:
+    world.reset(start, seed=SEED)
+    for count in range(1, 4):
+        world.step(HELD[0])
+        assert len(backend.ticks) == len(start) - 1 + count
+
+
+def test_every_tick_has_the_noise_of_its_seed_and_number(
+    world: RollingWorld, backend: FakeBackend, start: NDArray[np.uint8]
+) -> None:
+    play(world, start)
+    for number, tick in enumerate(backend.ticks):
+        expected = tick_noise(SEED, number, np.empty_like(tick["noise"][0]))
+        np.testing.assert_array_equal(tick["noise"][0], expected)
+
+
+def test_each_tick_reads_the_window_that_the_last_one_wrote(
+    world: RollingWorld, backend: FakeBackend, start: NDArray[np.uint8]
+) -> None:
+    play(world, start)
+    ticks = backend.ticks[-len(HELD) :]
+    for last, tick in pairwise(ticks):
+        np.testing.assert_array_equal(tick["window"], last["window"] * 0.5 + last["noise"])
+
+
+def test_finished_frames_go_round_the_ring_and_the_sink_stays(
+    world: RollingWorld, backend: FakeBackend, start: NDArray[np.uint8]
+) -> None:
+    play(world, start)
+    places = [tick["cache_k"][0, 0, :, 0, 0].tolist() for tick in backend.ticks]
+    assert places == [
+        [0, 0, 0], [1, 0, 0], [1, 2, 0],
+        [1, 2, 3], [1, 4, 3], [1, 4, 5], [1, 6, 5], [1, 6, 7],
+    ]  # fmt: skip
+    ages = [tick["ages"].tolist() for tick in backend.ticks]
+    assert ages == [
+        [0, 0, 0], [4, 0, 0], [4, 2, 0],
+        [4, 3, 2], [4, 2, 3], [4, 3, 2], [4, 2, 3], [4, 3, 2],
+    ]  # fmt: skip
+    last = backend.ticks[-1]
+    np.testing.assert_array_equal(last["cache_v"], -last["cache_k"])
+
+
+def test_the_same_seed_and_actions_give_the_same_frames(
+    tiny: WorldConfig, start: NDArray[np.uint8]
+) -> None:
+    first = play(RollingWorld(tiny, FakeBackend()), start)
+    assert play(RollingWorld(tiny, FakeBackend()), start) == first
+    assert play(RollingWorld(tiny, FakeBackend()), start, SEED + 1) != first
+    assert len(set(first)) > 1
+
+
+def test_a_reset_forgets_everything(
+    world: RollingWorld, backend: FakeBackend, start: NDArray[np.uint8]
+) -> None:
+    first = play(world, start)
+    play(world, start[::-1].copy(), SEED + 1)
+    world.step(HELD[1])
+    backend.ticks.clear()
+    assert play(world, start) == first
+
+
+def test_arrays_are_bound_once_and_reused(
+    world: RollingWorld, backend: FakeBackend, start: NDArray[np.uint8]
+) -> None:
+    assert sorted(backend.bound) == ["decode", "encode", "step", "step"]
+    world.reset(start, seed=SEED)
+    latents, frame = world.denoise(HELD[0]), world.step(HELD[1])
+    world.reset(start, seed=SEED)
+    assert np.shares_memory(world.denoise(HELD[0]), latents)
+    assert np.shares_memory(world.step(HELD[1]), frame)
+    assert sorted(backend.bound) == ["decode", "encode", "step", "step"]
+
+
+def test_kept_latents_can_be_decoded_later(world: RollingWorld, start: NDArray[np.uint8]) -> None:
+    world.reset(start, seed=SEED)
+    kept = world.denoise(HELD[0]).copy()
+    shown = world.decode(kept).copy()
+    for held in HELD:
+        world.step(held)
+    np.testing.assert_array_equal(world.decode(kept), shown)
+
+
+def test_decoding_does_not_disturb_the_session(tiny: WorldConfig, start: NDArray[np.uint8]) -> None:
+    plain, disturbed = (RollingWorld(tiny, FakeBackend()) for _ in range(2))
+    plain.reset(start, seed=SEED)
+    disturbed.reset(start, seed=SEED)
+    for held in HELD:
+        expected = plain.step(held).copy()
+        disturbed.decode(np.zeros(tiny.latent_shape, np.float32))
+        np.testing.assert_array_equal(disturbed.step(held), expected)
+
+
+def test_too_few_start_frames_are_refused(world: RollingWorld, start: NDArray[np.uint8]) -> None:
+    with pytest.raises(ValueError, match="starts from 4 frames"):
+        world.reset(start[1:], seed=0)
+
+
+def write_config(directory: Path, text: str) -> Path:
+    (directory / CONFIG_FILE).write_text(text, encoding="utf-8")
+    return directory
+
+
+def test_a_config_is_read_from_its_bundle(tmp_path: Path, tiny: WorldConfig) -> None:
+    assert read_config(write_config(tmp_path, json.dumps(tiny.to_dict()))) == tiny
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"name": "a", "colour": 3}', "\x00"])
+def test_a_broken_config_names_its_file(tmp_path: Path, text: str) -> None:
+    with pytest.raises(WorldError, match=CONFIG_FILE):
+        read_config(write_config(tmp_path, text))
+
+
+def test_a_config_that_is_no_text_names_its_file(tmp_path: Path) -> None:
+    (tmp_path / CONFIG_FILE).write_bytes(b"\xff\xfe\x00\x81")
+    with pytest.raises(WorldError, match=CONFIG_FILE):
+        read_config(tmp_path)
+
+
+def test_a_missing_world_or_config_says_what_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(WorldError, match=r"no such world; `rollplay export` makes one"):
+        read_config(tmp_path / "nowhere")
+    with pytest.raises(WorldError, match=r"config\.json: missing"):
+        read_config(tmp_path)
