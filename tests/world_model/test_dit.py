@@ -108,7 +108,7 @@ class Naive:
         before = moment.clean[:, -1:]
         previous = torch.cat([moment.clean, before.expand_as(moment.slots)], 1)
         actions = torch.cat([moment.clean_actions, moment.slot_actions], 1)
-        x, cond = dit._embed(latents, previous, sigmas, actions)
+        x, cond = dit._embed(latents, previous, sigmas, actions, dit.place)
         for block in dit.blocks:
             x = block(x, cond, lambda q, k, v: self.attend(q, k, v, head))
         return dit._unembed(x[:, head:], cond[:, head:], before)
@@ -241,3 +241,25 @@ def test_gradients_reach_every_weight(dit: RollingDiT, clip: Clip) -> None:
     for name, param in dit.named_parameters():
         assert param.grad is not None, name
         assert param.grad.abs().amax() > 0, name
+
+
+@torch.no_grad()
+def test_a_crop_as_large_as_the_frame_is_the_frame(dit: RollingDiT, clip: Clip) -> None:
+    sigmas = torch.from_numpy(window_sigmas(dit.window))
+    x0 = dit.clip(
+        clip.clean, sigmas[:1].expand(BATCH, CLEAN), clip.clean_actions,
+        clip.slots, sigmas[1:].expand(BATCH, TICKS, -1), clip.slot_actions,
+        torch.zeros(BATCH, 2, dtype=torch.long),
+    )  # fmt: skip
+    torch.testing.assert_close(x0, clip.run(dit))
+
+
+def test_the_tokens_of_a_crop_know_their_place_in_the_frame(dit: RollingDiT) -> None:
+    height, width = dit.config.latent_shape[1:]
+    whole = dit.place.reshape(height, width, -1)
+    corners = torch.tensor([[0, 0], [1, 0], [0, 1], [1, 2]])
+    places = dit._places(corners, (1, 1))
+    for (row, col), place in zip(corners.tolist(), places, strict=True):
+        assert torch.equal(place.flatten(), whole[row, col])
+    wide = dit._places(torch.tensor([[0, 1]]), (2, 2))
+    assert torch.equal(wide[0, 0], whole[:, 1:].flatten(0, 1))

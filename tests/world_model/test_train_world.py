@@ -6,6 +6,7 @@ the network can be traced to a moment of the recording.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,18 @@ from world_model.config import WorldConfig
 from world_model.data import index_branches
 from world_model.device import Compute
 from world_model.latents import LatentSet
-from world_model.train_world import RollOutConfig, WorldTask
+from world_model.train_world import CropConfig, RollOutConfig, WorldTask, crop, moving_corners
 
 EPISODES, TICKS, BATCH = 3, 24, 16
 NEVER = RollOutConfig(start=10**6, growth=1)
+WHOLE = CropConfig(share=0.0)
 ALWAYS = RollOutConfig(start=0, growth=1, share=1.0, horizon=6, gate=1e9)
+
+
+@pytest.fixture
+def tiny(tiny: WorldConfig) -> WorldConfig:
+    """A frame large enough to crop: 4x5 tokens."""
+    return replace(tiny, frame_height=64, frame_width=80)
 
 
 @pytest.fixture
@@ -61,16 +69,19 @@ class Traced(WorldTask):
 
 @pytest.fixture
 def make(tiny: WorldConfig, data: LatentSet, monkeypatch: pytest.MonkeyPatch) -> Any:
-    def build(roll_out: RollOutConfig) -> Traced:
+    def build(roll_out: RollOutConfig, crops: CropConfig = WHOLE) -> Traced:
         monkeypatch.setattr(train_world, "_noised", lambda x0, _: x0)
         compute = Compute(torch.device("cpu"), torch.float32, "test")
-        task = Traced(tiny, data, Codec(tiny.codec), compute,
-                      batch=BATCH, lr=1e-3, matrix_lr=1e-3, roll_out=roll_out)  # fmt: skip
+        task = Traced(
+            tiny, data, Codec(tiny.codec), compute,
+            batch=BATCH, lr=1e-3, matrix_lr=1e-3, roll_out=roll_out, crops=crops,
+        )  # fmt: skip
         task.graded = []
         clip = task._clip
 
-        def traced(*given: Tensor) -> Tensor:
-            names = ("clean", "clean_sigmas", "clean_actions", "slots", "slot_sigmas", "actions")
+        def traced(*given: Tensor | None) -> Tensor:
+            names = ("clean", "clean_sigmas", "clean_actions",
+                     "slots", "slot_sigmas", "actions", "corners")  # fmt: skip
             task.clip = dict(zip(names, given, strict=True))
             return clip(*given)
 
@@ -189,7 +200,7 @@ def test_the_longest_roll_out_grows_from_one_tick() -> None:
 def test_some_actions_are_hidden_by_marks_of_their_own(tiny: WorldConfig, data: LatentSet) -> None:
     compute = Compute(torch.device("cpu"), torch.float32, "test")
     task = WorldTask(tiny, data, Codec(tiny.codec), compute,
-                     batch=2, lr=1e-3, matrix_lr=1e-3, roll_out=NEVER)  # fmt: skip
+                     batch=2, lr=1e-3, matrix_lr=1e-3, roll_out=NEVER, crops=WHOLE)  # fmt: skip
     torch.manual_seed(0)
     zero = torch.zeros(400, 5, 3 + MARKS)
     clean, new = task._hide(zero, zero)
@@ -199,3 +210,35 @@ def test_some_actions_are_hidden_by_marks_of_their_own(tiny: WorldConfig, data: 
         assert hidden.sum() == hidden[..., 3 + mark].sum()
     dropped = new[..., 5]
     assert (dropped == dropped[:, :1]).all(), "a clip is dropped as a whole"
+
+
+def test_crops_contain_something_that_moves_and_stay_in_the_frame() -> None:
+    torch.manual_seed(0)
+    height, width, size = 6, 8, 3
+    before, after = torch.zeros(2, 200, 2, 4, height, width).unbind(0)
+    row, col = torch.randint(height, (200,)), torch.randint(width, (200,))
+    after[torch.arange(200), 0, :, row, col] = 1.0
+    top, left = moving_corners(before, after, size).unbind(1)
+    inside = (top <= row) & (row < top + size) & (left <= col) & (col < left + size)
+    assert inside.float().mean() > 0.95
+    assert ((top >= 0) & (top <= height - size) & (left >= 0) & (left <= width - size)).all()
+    assert len({*zip(top.tolist(), left.tolist(), strict=True)}) > 10
+
+
+def test_every_game_is_cropped_at_its_own_corner() -> None:
+    grid = torch.arange(30).reshape(5, 6).expand(2, 3, 5, 6)
+    cut = crop(grid, torch.tensor([[0, 1], [2, 3]]), 2)
+    assert cut[0, 0].tolist() == [[1, 2], [7, 8]]
+    assert cut[1, 2].tolist() == [[15, 16], [21, 22]]
+
+
+def test_cropped_clips_are_more_and_the_network_is_told_where_they_lie(
+    make: Any, data: LatentSet
+) -> None:
+    task = make(NEVER, CropConfig(share=1.0, tokens=3, batch_factor=2))
+    losses = task.losses(0, np.random.default_rng(0))
+    assert torch.isfinite(losses["loss"])
+    assert task.clip["clean"].shape[0] == 2 * BATCH
+    assert task.clip["clean"].shape[-2:] == task.clip["slots"].shape[-2:] == (3, 3)
+    assert task.graded[0]["target"].shape[-2:] == (3, 3)
+    assert task.clip["corners"].shape == (2 * BATCH, 2)
