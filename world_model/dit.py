@@ -108,7 +108,7 @@ class RollingDiT(nn.Module):
         attend = CachedAttention(self.rope, self.window, self.config.tokens, ages, cache_k, cache_v)
         for block in self.blocks:
             x = block(x, cond, attend)
-        x0 = self._unembed(x[:, 1:], cond[:, 1:], previous)
+        x0 = self._unembed(x[:, 1:], cond[:, 1:], previous / (1 - sigmas[0]))
         return StepOutput(x0, torch.stack(attend.keys, 1), torch.stack(attend.values, 1))
 
     def clip(
@@ -142,7 +142,8 @@ class RollingDiT(nn.Module):
         for block in self.blocks:
             x = block(x, cond, attend)
         split = clean.shape[1]
-        x0 = self._unembed(x[:, split:], cond[:, split:], previous.flatten(1, 2))
+        kept = 1 - clean_sigmas[:, -ticks:, None, None, None, None]
+        x0 = self._unembed(x[:, split:], cond[:, split:], (previous / kept).flatten(1, 2))
         return x0.reshape(slots.shape)
 
     def _embed(
@@ -165,7 +166,11 @@ class RollingDiT(nn.Module):
         return whole[rows[:, :, None], cols[:, None]].flatten(1, 2)[:, None]
 
     def _unembed(self, x: Tensor, cond: Tensor, previous: Tensor) -> Tensor:
-        """Turn tokens into clean latents, as the change from the previous frame."""
+        """Turn tokens into clean latents, as the change from the previous frame.
+
+        That frame comes lightly noised, so scaled by 1 - sigma; `previous` is scaled back, or
+        every tick would pale the picture a little.
+        """
         shift, scale = self.modulation(cond).unsqueeze(-2).chunk(2, -1)
         change: Tensor = self.tokens_out(self.norm(x) * (1 + scale) + shift).transpose(2, 3)
         return previous + change.reshape(*change.shape[:3], *previous.shape[-2:]).float()

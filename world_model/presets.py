@@ -59,8 +59,8 @@ PRESETS: Final = {
             8,
             8e-4,
             0.012,
-            RollOutConfig(start=750, growth=700, share=0.4),
-            Plan(steps=2900, warmup=100, decay=0.5),
+            RollOutConfig(start=1000, growth=1500, share=0.3),
+            Plan(steps=2600, warmup=100, decay=0.45),
         ),
     ),
     "gpu": Preset(

@@ -31,6 +31,8 @@ MOTION_WEIGHT = 11.0
 MOTION_SCALE = 0.15
 MAX_CONTEXT_SIGMA = 0.08
 SIGMA_JITTER = 0.04
+LIFTED_SHARE = 0.35
+NO_PLAN_SHARE = 0.4
 CLIP_TICKS = 4
 CLIP_FRAMES = 6
 SHEET_TICKS = 12
@@ -217,11 +219,19 @@ class WorldTask:
         return torch.where(hide, unknown, clean_actions), torch.where(drop, dropped, actions)
 
     def _jittered(self, shape: torch.Size) -> Tensor:
-        """Return slot sigmas (B, P, T): the staircase with jitter; now and then no plan at all."""
-        jitter = (torch.rand(shape, device=self.stairs.device) * 2 - 1) * SIGMA_JITTER
+        """Return slot sigmas (B, P, T): the staircase with jitter, lifted by some share, or to 1.
+
+        A true plan shows the future nearly sharp. Trained on such plans alone, the network leans
+        on them, and fades whatever moves once it must make its own.
+        """
+        device = self.stairs.device
+        jitter = (torch.rand(shape, device=device) * 2 - 1) * SIGMA_JITTER
         sigmas = (self.stairs + jitter).clamp(max=1.0)
-        blank = torch.rand(*shape[:2], 1, device=self.stairs.device) < 0.1
-        return torch.where(blank | (self.stairs == 1), torch.ones_like(sigmas), sigmas)
+        kind = torch.rand(*shape[:2], 1, device=device)
+        lift = torch.where(kind < LIFTED_SHARE, torch.rand_like(kind), torch.zeros_like(kind))
+        lift = torch.where(kind > 1 - NO_PLAN_SHARE, torch.ones_like(kind), lift)
+        sigmas = sigmas + lift * (1 - sigmas)
+        return torch.where(self.stairs == 1, torch.ones_like(sigmas), sigmas)
 
     def _errors(
         self, x0: Tensor, target: Tensor, previous: Tensor, keep: Tensor
