@@ -16,7 +16,7 @@ def make_keys() -> HeldKeys[str]:
 def take(keys: HeldKeys[str]) -> list[bool]:
     sample = Sample.empty(3)
     keys.take(sample)
-    return sample.action.tolist()
+    return [bool(held) for held in sample.action]
 
 
 def test_a_held_key_counts_at_every_tick_until_released() -> None:

@@ -71,11 +71,12 @@ def test_keys_without_name_or_character_are_ignored() -> None:
 
 def test_it_listens_from_start_to_close() -> None:
     keyboard, listener = make({})
-    assert not listener.running
+    running = [listener.running]
     keyboard.start()
-    assert listener.running
+    running.append(listener.running)
     keyboard.close()
-    assert not listener.running
+    running.append(listener.running)
+    assert running == [False, True, False]
 
 
 def test_every_key_that_a_scene_may_name_has_names_of_its_own() -> None:
