@@ -78,3 +78,16 @@ def test_every_command_shown_is_one(line: str) -> None:
         command = command.commands[name]
     if words and not {"--help", "--version"} & set(words):
         command.make_context("rollplay", words)
+
+
+@pytest.mark.parametrize("name", ["cpu", "gpu", "mini"])
+def test_the_table_of_presets_is_right(name: str) -> None:
+    pytest.importorskip("torch")
+    from world_model.presets import PRESETS
+
+    preset = PRESETS[name]
+    text = (DOCS / "training.md").read_text(encoding="utf-8")
+    row = next(line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
+    assert f" {preset.episodes} levels, {preset.ticks} ticks each " in row
+    assert f" {preset.codec.plan.steps} steps" in row
+    assert f" {preset.world.plan.steps} steps" in row
