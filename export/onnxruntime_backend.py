@@ -6,7 +6,7 @@ Inputs and outputs are bound to the caller's arrays once, so a tick copies and a
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -41,16 +41,8 @@ class OnnxRuntimeBackend:
     def bind(self, graph: str, inputs: Buffers, outputs: Buffers) -> Callable[[], None]:
         """Bind arrays to the graph's inputs and outputs; raises WorldError where they don't fit."""
         session = self._sessions[graph]
-        wanted = {
-            node.name: tuple(node.shape) for node in (*session.get_inputs(), *session.get_outputs())
-        }
-        given = {name: array.shape for name, array in {**inputs, **outputs}.items()}
-        for name in sorted(wanted.keys() | given.keys()):
-            if wanted.get(name) != given.get(name):
-                raise WorldError(
-                    f"{graph}.onnx does not fit config.json: {name!r} is {wanted.get(name)}, "
-                    f"expected {given.get(name)}; export the world again"
-                )
+        _check_fit(graph, session.get_inputs(), inputs)
+        _check_fit(graph, session.get_outputs(), outputs)
         binding = session.io_binding()
         for bind, arrays in ((binding.bind_input, inputs), (binding.bind_output, outputs)):
             for name, array in arrays.items():
@@ -62,6 +54,17 @@ class OnnxRuntimeBackend:
             session.run_with_iobinding(binding)
 
         return run
+
+
+def _check_fit(graph: str, nodes: Sequence[ort.NodeArg], arrays: Buffers) -> None:
+    wanted = {node.name: tuple(node.shape) for node in nodes}
+    given = {name: array.shape for name, array in arrays.items()}
+    for name in sorted(wanted.keys() | given.keys()):
+        if wanted.get(name) != given.get(name):
+            raise WorldError(
+                f"{graph}.onnx does not fit config.json: {name!r} is {wanted.get(name)}, "
+                f"expected {given.get(name)}; export the world again"
+            )
 
 
 def physical_cores() -> int:

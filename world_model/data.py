@@ -100,6 +100,19 @@ def looks(seed: int) -> Palette:
     return jitter(palette, rng, strength)
 
 
+def opening(seed: int, count: int) -> NDArray[np.uint8]:
+    """Render the first `count` frames of a level when nothing is held, (count, 128, 128, 3)."""
+    levels, palettes = stage(np.array([seed]))
+    renderer = Renderer(levels, palettes)
+    idle = np.zeros((1, len(physics.BUTTONS)), np.bool_)
+    state = physics.initial(levels)
+    frames = [renderer.render(state)[0]]
+    for _ in range(count - 1):
+        state, _ = physics.step(levels, state, idle)
+        frames.append(renderer.render(state)[0])
+    return np.stack(frames)
+
+
 @dataclass(frozen=True, eq=False)
 class Branches:
     """Which distinct frame shows what: `held` (N, K + 1, T) indexes frames in replay order.

@@ -60,7 +60,7 @@ PRESETS: Final = {
             8e-4,
             0.012,
             RollOutConfig(start=1000, growth=1500, share=0.3),
-            Plan(steps=2600, warmup=100, decay=0.45),
+            Plan(steps=2400, warmup=100, decay=0.45),
         ),
     ),
     "gpu": Preset(

@@ -21,6 +21,7 @@ from world_model.codec import Codec
 from world_model.config import WorldConfig
 from world_model.device import Compute
 from world_model.dit import RollingDiT
+from world_model.errors import DataError
 from world_model.latents import LatentSet
 from world_model.optim import build_optimizers
 from world_model.rolling import RollingStep, RollOut
@@ -91,6 +92,11 @@ class WorldTask:
         crops: CropConfig,
         compiled: bool = False,
     ) -> None:
+        longest = max(CLIP_FRAMES, config.window.start_frames + max(SHEET_TICKS, roll_out.horizon))
+        if data.ticks < longest:
+            raise DataError(
+                f"{data.ticks} ticks are too short; use `rollplay collect --ticks {longest}`"
+            )
         self.config, self.data, self.codec, self.compute = config, data, codec, compute
         self.batch, self.roll_out, self.crops = batch, roll_out, crops
         self.dit = RollingDiT(config).to(compute.device)

@@ -132,6 +132,11 @@ class RollingWorld:
         """Return the frame that `action` causes."""
         return self.decode(self.denoise(action))
 
+    @property
+    def memory(self) -> dict[str, Array]:
+        """What the next tick starts from: `window`, `cache_k` and `cache_v`, as views."""
+        return {"window": self._windows[self._tick % 2], **self._cache}
+
     def _advance(self) -> None:
         """Run the step graph and hand the frame that left the window over to the cache."""
         tick_noise(self._seed, self._tick, self._noise[0])
