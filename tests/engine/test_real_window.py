@@ -93,7 +93,9 @@ class Player:
         self._actions = out / ACTIONS_NAME
         self._out = out
         self.process = subprocess.Popen(
-            [sys.executable, "-c", program, "play", SCENE, "--scale", str(SCALE), "--out", out],
+            # Of two threads on a busy machine, each waits for the other.
+            [sys.executable, "-c", program, "play", SCENE, "--scale", str(SCALE), "--threads", "1",
+             "--out", out],
             cwd=ROOT, env=screen.environment, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
