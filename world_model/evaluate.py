@@ -142,8 +142,7 @@ def evaluate(world: World, plan: Plan, progress: Progress | None = None) -> Eval
     """Play a world against its game as planned; raises WorldError for a world of another game."""
     _check(world)
     progress = progress or NoProgress()
-    start_frames = world.config.window.start_frames
-    probes = find_probes(plan.courses, plan.probes, start_frames=start_frames, seed=plan.seed)
+    probes = find_probes(plan.courses, plan.probes, start_frames=world.start_frames, seed=plan.seed)
     lengths = [plan.length(number) for number in range(len(plan.courses))]
     progress.begin(sum(lengths) + probe_ticks(probes))
     lags = [measure_lag(world, probe, advance=progress.advance) for probe in probes]
@@ -174,7 +173,7 @@ def course_of(name: str, level: Level) -> Course:
 
 
 def _check(world: World) -> None:
-    if world.buttons != physics.BUTTONS or world.config.frame_shape != (FRAME, FRAME, 3):
+    if world.buttons != physics.BUTTONS or world.frame_shape != (FRAME, FRAME, 3):
         raise WorldError(
             f"{world.name}: only worlds of the platformer can be evaluated (buttons "
             f"{', '.join(physics.BUTTONS)}; frames of {FRAME}x{FRAME} pixels)"

@@ -12,12 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from games.platformer import physics
-from games.platformer.level import FRAME
+from games.platformer.level import FRAME, SIZE, TILE
 from games.platformer.render import HERO_LEFT_PX
 from games.platformer.sprites import HERO_H, HERO_W
-from world_model.config import WorldConfig
 from world_model.side_by_side import Course, TrueGame
-from world_model.tile_judge import TileJudge
 
 Frame = NDArray[np.uint8]
 Action = NDArray[np.bool_]
@@ -27,11 +25,8 @@ class PerfectWorld:
     """Dreams exactly what the game does, on any of the given courses."""
 
     def __init__(self, courses: Sequence[Course]) -> None:
-        self.config = WorldConfig(
-            "perfect", "platformer", physics.BUTTONS, physics.TICKS_PER_SECOND
-        )
-        self.name, self.buttons = self.config.name, self.config.buttons
-        self.frame_shape, self.backend, self.passes_per_tick = (FRAME, FRAME, 3), "none", 1
+        self.name, self.buttons, self.backend = "perfect", physics.BUTTONS, "none"
+        self.frame_shape, self.start_frames, self.passes_per_tick = (FRAME, FRAME, 3), 4, 1
         self._courses = tuple(courses)
         self._frame: Frame = np.zeros(self.frame_shape, np.uint8)
         self.tick = 0
@@ -42,7 +37,6 @@ class PerfectWorld:
             game = TrueGame(course)
             if np.array_equal(game.start(len(frames)), frames):
                 self.course, self.game, self.tick = course, game, 0
-                self.background = TileJudge(course.level, course.palette).background
                 return self._show(frames[-1])
         raise ValueError("no course starts like this")
 
@@ -100,24 +94,25 @@ class FadingWorld(PerfectWorld):
 
     def spoil(self, frame: Frame) -> NDArray[np.generic]:
         """Mix the background into where the hero is."""
+        background = self.game.background
         gone = float(np.clip((self.tick - self._first) / (self._last - self._first), 0, 1))
         faded, hero = frame.astype(np.float32), self._hero()
-        faded[hero] += gone * (self.background[hero].astype(np.float32) - faded[hero])
+        faded[hero] += gone * (background[hero].astype(np.float32) - faded[hero])
         return faded
 
 
 class WearingWorld(PerfectWorld):
-    """From a tick on, the given share of its columns of tiles shows the colour of its sky."""
+    """From a tick on, the left part of its frames, but for the hero, shows other colours."""
 
     def __init__(self, courses: Sequence[Course], *, first: int, share: float) -> None:
         super().__init__(courses)
-        self._first, self._columns = first, round(share * FRAME / 8) * 8
+        self._first, self._columns = first, round(share * SIZE) * TILE
 
     def spoil(self, frame: Frame) -> NDArray[np.generic]:
-        """Paint over the left part of the frame, but for the hero."""
+        """Turn every channel by half its range, which is far from any tile's own picture."""
         worn = frame.copy()
         if self.tick >= self._first:
-            worn[:, : self._columns] = self.course.palette.sky
+            worn[:, : self._columns] += np.uint8(128)
             worn[self._hero()] = frame[self._hero()]
         return worn
 

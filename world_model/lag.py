@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from games.platformer import physics
-from games.platformer.physics import EVENTS, State
+from games.platformer.physics import EVENTS
 from world_model.detector import Detection, HeroDetector
 from world_model.metrics import LAG_HORIZON, answer_lag
 from world_model.side_by_side import Course, TrueGame, World, play_like
@@ -109,24 +109,27 @@ def _held(button: int) -> Action:
 def _true_first(game: TrueGame, keys: tuple[Action, Action], axis: int) -> int:
     """How far apart the true players are after one tick; 0 where this is no moment to ask.
 
-    That is where the key makes no difference, or where one of the two dies or leaves soon.
+    That is where the key makes no difference that lasts, or where one of the two dies or leaves
+    soon.
     """
-    one, other = (_future(game, key) for key in keys)
-    if one is None or other is None:
+    one, other = (_future(game, key, axis) for key in keys)
+    if not one or not other:
         return 0
-    apart = int((one.x - other.x, one.y - other.y)[axis][0])
-    return apart if abs(apart) >= LEAST_APART_PX else 0
+    apart = np.subtract(one, other).astype(np.float64)
+    lasts = abs(apart[0]) >= LEAST_APART_PX and answer_lag(apart, apart[0]) == 0
+    return int(apart[0]) if lasts else 0
 
 
-def _future(game: TrueGame, key: Action) -> State | None:
-    """Return the state a tick later; None where holding on ends in death or at the door."""
-    first, state = None, game.state
+def _future(game: TrueGame, key: Action, axis: int) -> list[int]:
+    """Return where the true player is along the axis, the key held; empty if it dies or leaves."""
+    places: list[int] = []
+    state = game.state
     for _ in range(LAG_HORIZON):
         state, events = physics.step(game.levels, state, key[None])
-        first = first or state
         if events[0, [EVENTS.index("death"), EVENTS.index("goal")]].any():
-            return None
-    return first
+            return []
+        places.append(int((state.x, state.y)[axis][0]))
+    return places
 
 
 def measure_lag(world: World, probe: Probe, *, advance: Callable[[], None]) -> int | None:
@@ -135,9 +138,7 @@ def measure_lag(world: World, probe: Probe, *, advance: Callable[[], None]) -> i
     before: Detection | None = None
     places = np.full((2, LAG_HORIZON), np.nan)
     for branch, key in enumerate(probe.keys):
-        frame = world.reset(
-            TrueGame(probe.course).start(world.config.window.start_frames), seed=probe.seed
-        )
+        frame = world.reset(TrueGame(probe.course).start(world.start_frames), seed=probe.seed)
         for action in probe.prefix:
             frame = world.step(action)
             advance()

@@ -20,7 +20,6 @@ from games.platformer.policy import PlayLikePolicy
 from games.platformer.render import HERO_LEFT_PX, Renderer
 from games.platformer.sprites import HERO_H, HERO_W
 from games.platformer.themes import Palette
-from world_model.config import WorldConfig
 from world_model.detector import HeroDetector
 from world_model.metrics import LOST_PX, STATIC_TICKS, psnr_db, touched_tiles
 from world_model.tile_judge import TileJudge
@@ -44,7 +43,10 @@ class World(Protocol):
     def buttons(self) -> tuple[str, ...]: ...
 
     @property
-    def config(self) -> WorldConfig: ...
+    def frame_shape(self) -> tuple[int, int, int]: ...
+
+    @property
+    def start_frames(self) -> int: ...
 
     def reset(self, frames: Frame, *, seed: int) -> Frame: ...
 
@@ -86,6 +88,11 @@ class TrueGame:
         """Return the frame that `action` causes."""
         self.state, _ = physics.step(self.levels, self.state, action[None])
         return np.asarray(self._renderer.render(self.state)[0])
+
+    @property
+    def background(self) -> Frame:
+        """The level without anything alive and without coins, read-only."""
+        return self._renderer.background(0)
 
     @property
     def player(self) -> tuple[int, int]:
@@ -170,7 +177,7 @@ def play_side_by_side(
     The player sees the true game only; the world gets the same actions.
     """
     game = TrueGame(course)
-    world.reset(game.start(world.config.window.start_frames), seed=seed)
+    world.reset(game.start(world.start_frames), seed=seed)
     examiner = Examiner(course, ticks)
     for tick in range(1, ticks + 1):
         action = player(game.state, tick)
