@@ -20,6 +20,7 @@ from world_model.codec import Codec
 from world_model.config import WorldConfig
 from world_model.data import index_branches
 from world_model.device import Compute
+from world_model.errors import DataError
 from world_model.latents import LatentSet
 from world_model.train_world import CropConfig, RollOutConfig, WorldTask, crop, moving_corners
 
@@ -89,6 +90,13 @@ def make(tiny: WorldConfig, data: LatentSet, monkeypatch: pytest.MonkeyPatch) ->
         return task
 
     return build
+
+
+def test_episodes_too_short_to_train_on_are_refused(make: Any, data: LatentSet) -> None:
+    with pytest.raises(
+        DataError, match="24 ticks are too short; use `rollplay collect --ticks 44`"
+    ):
+        make(RollOutConfig(start=0, growth=1, horizon=40))
 
 
 def number(latents: Tensor) -> list[Any]:

@@ -1,0 +1,51 @@
+"""What the export's tests share: one tiny bundle, written once."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from export.onnx_export import write_bundle
+from world_model.codec import Codec
+from world_model.config import WorldConfig
+from world_model.dit import RollingDiT
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A bundle and the modules that it was made of, weights already rounded."""
+
+    directory: Path
+    config: WorldConfig
+    dit: RollingDiT
+    codec: Codec
+
+
+@pytest.fixture(scope="session")
+def exported(tiny: WorldConfig, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """A world with random weights everywhere, exported."""
+    dit, codec = RollingDiT(tiny), Codec(tiny.codec)
+    generator = torch.Generator().manual_seed(3)
+    for module in (dit, codec):
+        _stir(module, generator)
+    directory = tmp_path_factory.mktemp("worlds") / "tiny"
+    write_bundle(tiny, dit, codec, directory)
+    return Exported(directory, tiny, dit, codec)
+
+
+@pytest.fixture
+def bundle(exported: Exported, tmp_path: Path) -> Path:
+    """A copy of the bundle, to damage."""
+    return Path(shutil.copytree(exported.directory, tmp_path / "tiny"))
+
+
+@torch.no_grad()
+def _stir(module: nn.Module, generator: torch.Generator) -> None:
+    for param in module.parameters():
+        fan_in = param[0].numel() if param.ndim > 1 else 64
+        param.copy_(torch.randn(param.shape, generator=generator) * 0.7 * fan_in**-0.5)
