@@ -32,9 +32,9 @@ BUTTONS = ("left", "right", "jump")
 LEFT, RIGHT, JUMP = range(3)
 SCALE = 4
 HOLD_TICKS = 9
-LOOK_TICKS = 6
+LOOK_TICKS = 4
 LEAST_MOVE_PX = 6
-"""In the game the hero runs 17 px to the right in LOOK_TICKS, and 9 px to the left, to the wall."""
+"""In the game the hero runs 11 px to the right in LOOK_TICKS, and 9 px to the left, to the wall."""
 PATIENCE_S = 120.0
 LOOKS = 200
 
