@@ -59,8 +59,8 @@ PRESETS: Final = {
             8,
             8e-4,
             0.012,
-            RollOutConfig(start=1000, growth=1500, share=0.3),
-            Plan(steps=2400, warmup=100, decay=0.45),
+            RollOutConfig(start=1000, growth=1500, share=0.5, horizon=12),
+            Plan(steps=2700, warmup=100, decay=0.45),
         ),
     ),
     "gpu": Preset(
