@@ -16,14 +16,11 @@ from numpy.typing import NDArray
 from games.platformer import physics
 from games.platformer.physics import EVENTS
 from world_model.detector import Detection, HeroDetector
-from world_model.metrics import LAG_HORIZON, answer_lag
+from world_model.metrics import LAG_HORIZON, LAG_PREFIX_TICKS, answer_lag
 from world_model.side_by_side import Course, TrueGame, World, play_like
 
 Action = NDArray[np.bool_]
 Kind = Literal["turn", "jump"]
-
-PREFIX_TICKS: Final = (8, 24)
-"""Shortest and longest play before the keys part: short, so that the dream still tracks."""
 
 TRACKING_PX: Final = 16.0
 """A dream whose player is farther off than this when the keys part cannot be asked about lag."""
@@ -79,9 +76,9 @@ def _find_probe(
         seed = int(rng.integers(1 << 31))
         game, player = TrueGame(course), play_like(course, seed)
         game.start(start_frames)
-        least = int(rng.integers(PREFIX_TICKS[0], PREFIX_TICKS[1] + 1))
+        least = int(rng.integers(LAG_PREFIX_TICKS[0], LAG_PREFIX_TICKS[1] + 1))
         prefix: list[Action] = []
-        while len(prefix) <= PREFIX_TICKS[1]:
+        while len(prefix) <= LAG_PREFIX_TICKS[1]:
             if len(prefix) >= least:
                 keys = _keys(kind, prefix[-1])
                 true_first = _true_first(game, keys, _AXES[kind])

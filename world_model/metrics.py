@@ -32,6 +32,12 @@ QUALITY_TICKS: Final = 200
 STATIC_TICKS: Final = 20
 """One second: the share of right tiles at tick t is the mean over the last so many ticks."""
 
+MOST_TILE_ERROR: Final = 32.0
+"""Mean absolute error, in grey levels of 255, from which on a tile is wrong whatever it is near."""
+
+LAG_PREFIX_TICKS: Final = (8, 24)
+"""Shortest and longest play before the keys part: short, so that the dream still tracks."""
+
 LAG_HORIZON: Final = 8
 """Ticks after a key change within which the dream must answer; no answer counts as this lag."""
 
@@ -40,17 +46,21 @@ MEANINGS: Final = {
     f"ticks after the start, same actions; {MOST_PSNR_DB:g} for an equal frame.",
     "position_error_px": "Distance between the player found in the dreamt frame and the true "
     f"player, in pixels of a 128 px frame; {LOST_PX:g} where none is found.",
-    "presence": "Share of all frames of the long runs in which exactly one player is found.",
-    "action_lag_ticks": "How many ticks later than in the true game a key acts. The same start "
-    "and the same play of at most 24 ticks is dreamt twice, then the keys part (left or right; "
-    "jump or nothing). The lag is the number of ticks until the two dreamt players are apart by "
-    f"half of what the true ones are after one tick, and stay so; {LAG_HORIZON} if they never are.",
+    "presence": "Share of all frames of the long runs in which exactly one player is found. "
+    "One that has fallen most of the way out of the frame is not: about 0.1 % of true frames.",
+    "action_lag_ticks": "How many ticks later than in the true game a key acts. The same play of "
+    f"at most {LAG_PREFIX_TICKS[1]} ticks is dreamt twice from the same start, then the keys part "
+    "(left or right; with or without jump). The lag is the number of ticks until the two dreamt "
+    "players are apart by half of what the true ones are after one tick, and stay so; "
+    f"{LAG_HORIZON} if they never are. Where the dream has lost the player before the keys part, "
+    "it is not asked; such probes are counted as lost.",
     "static_tiles": "Share of the level's tiles that still show what they should, leaving out "
     "those that a player, an enemy or a coin may cover. A tile is right if it is nearer to its "
     "own true picture than to that of any other kind of tile, and not far from it "
-    "(mean absolute error at most 32 of 255); mean over the second that ends at that tick.",
+    f"(mean absolute error at most {MOST_TILE_ERROR:g} of 255); mean over the second that ends at that tick.",
     "drift": "Relative loss of quality between the first and the last ten seconds of the long "
-    "run; 0.01 is 1 %. A tile's quality is exp(-e / 32), e its root mean square error in grey "
+    f"run; 0.01 is 1 %. A tile's quality is exp(-e / {QUALITY_SCALE:g}), e its root mean square "
+    "error in grey "
     "levels against the level's true background; the mean over the tiles that nothing covers.",
 }
 """What each entry of an evaluation means; medians are over levels."""

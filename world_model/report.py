@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from games.platformer.physics import TICKS_PER_SECOND
 from world_model.errors import RollplayError
 from world_model.evaluate import Evaluation
-from world_model.metrics import LAG_HORIZON, MEANINGS
+from world_model.metrics import LAG_HORIZON, MEANINGS, QUALITY_SCALE
 from world_model.side_by_side import SHEET_TICKS, Trace
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def draw_plot(evaluation: Evaluation, path: Path) -> None:
     _draw(axes[0, 1], short, lambda t: (_ticks(t), t.error_px), "position error", "px", log=True)
     _draw(axes[1, 0], long, _presence, "frames with exactly one player", "share")
     _draw(axes[1, 1], long, _right_share, "static tiles that are right", "share")
-    _draw(axes[1, 2], long, _quality, "quality of static tiles", "exp(-rms / 32)")
+    _draw(axes[1, 2], long, _quality, "quality of static tiles", f"exp(-rms / {QUALITY_SCALE:g})")
     lags = [lag for lag in evaluation.lags if lag is not None]
     axes[0, 2].hist(lags, np.arange(LAG_HORIZON + 2) - 0.5, color=_ACCENT, rwidth=0.8)
     axes[0, 2].set(title="action lag", xlabel="ticks", ylabel="probes")
@@ -162,6 +162,7 @@ def model_card(document: dict[str, Any]) -> str:
         f"| frames with exactly one player | {_percent(document['presence'])} |",
         f"| action lag, p50 | {_cell(lag['p50'], ' ticks')} |",
         f"| action lag, p95 | {_cell(lag['p95'], ' ticks')} |",
+        f"| action lag, probes asked and lost | {lag['probes']} and {lag['lost']} |",
         *(
             f"| static tiles right after {at} | {_percent(v)} |"
             for at, v in _spans(document["static_tiles"])
@@ -183,7 +184,9 @@ def _spans(values: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _cell(value: float | None, unit: str) -> str:
-    return "not measured" if value is None else f"{value:.3g}{unit}"
+    if value is None:
+        return "not measured"
+    return f"{value:.3g}{unit.removesuffix('s') if value == 1 else unit}"
 
 
 def _percent(value: float | None) -> str:

@@ -14,10 +14,7 @@ from games.platformer import physics
 from games.platformer.level import EMPTY, FRAME, SIZE, TILE, Level, Levels
 from games.platformer.render import Renderer
 from games.platformer.themes import Palette
-from world_model.metrics import Tiles, tile_quality, tiles_of, touched_tiles
-
-MOST_ERROR: Final = 32.0
-"""Mean absolute error, in grey levels of 255, from which on a tile is wrong whatever it is near."""
+from world_model.metrics import MOST_TILE_ERROR, Tiles, tile_quality, tiles_of, touched_tiles
 
 # An enemy walks a pixel a tick and rests one at each end: there and back, whatever the route.
 _ROUND_TRIP_TICKS: Final = 2 * FRAME + 2
@@ -52,11 +49,11 @@ class TileJudge:
         own = _distance(shown, self._own)
         rival = np.where(self._kinds == EMPTY, np.inf, _distance(shown, self._bare))
         for kind, pictures in self._others.items():
-            mine = np.flatnonzero((self._kinds == kind) & (own <= MOST_ERROR))
+            mine = np.flatnonzero((self._kinds == kind) & (own <= MOST_TILE_ERROR))
             if len(pictures) and len(mine):
                 nearest = _distance(shown[mine, None], pictures).min(1)
                 rival[mine] = np.minimum(rival[mine], nearest)
-        return ((own <= MOST_ERROR) & (own <= rival)).reshape(SIZE, SIZE)
+        return ((own <= MOST_TILE_ERROR) & (own <= rival)).reshape(SIZE, SIZE)
 
     def quality(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the quality of every tile, (16, 16) in (0, 1]."""
