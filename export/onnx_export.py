@@ -129,7 +129,7 @@ def _graphs(config: WorldConfig, dit: RollingDiT, codec: Codec) -> list[Any]:
     frames = 1 + window.slots
     cache = (1, config.dit.depth, window.cache_frames, config.tokens, config.dit.width)
     step_inputs = {
-        "window": torch.zeros(1, frames, *latent),
+        "window": torch.zeros(1, window.frames, *latent),
         "sigmas": torch.zeros(frames),
         "actions": torch.zeros(1, frames, len(config.buttons) + MARKS),
         "noise": torch.zeros(1, frames, *latent),

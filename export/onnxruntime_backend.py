@@ -31,7 +31,7 @@ class OnnxRuntimeBackend:
                 raise WorldError(f"{path}: missing; export the world again")
             try:
                 self._sessions[graph] = ort.InferenceSession(
-                    path, _options(threads or physical_cores()), providers=["CPUExecutionProvider"]
+                    path, _options(threads or default_threads()), providers=["CPUExecutionProvider"]
                 )
             except Exception as error:  # noqa: BLE001 onnxruntime's own errors share no public base
                 raise WorldError(
@@ -67,6 +67,11 @@ def _check_fit(graph: str, nodes: Sequence[ort.NodeArg], arrays: Buffers) -> Non
             )
 
 
+def default_threads() -> int:
+    """Return the number of physical cores; of hyper-threads where there is but one core."""
+    return max(physical_cores(), min(2, os.cpu_count() or 1))
+
+
 def physical_cores() -> int:
     """Return the number of cores this process may use, without hyper-threads where known."""
     allowed = (
@@ -93,6 +98,8 @@ def _options(threads: int) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    # Else one graph's idle threads spin on the cores that the other graph needs.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     options.log_severity_level = LOG_ERRORS
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     return options

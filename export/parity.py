@@ -70,28 +70,28 @@ class TorchSession:
     """`world.RollingWorld` in torch, with the same noise of (seed, tick)."""
 
     def __init__(self, config: WorldConfig, step: RollingStep, seed: int) -> None:
-        self.config, self.seed, self.tick = config, seed, 0
+        self.config, self.seed, self.draw = config, seed, 0
         self.roll = RollOut(step, 1, torch.device("cpu"))
 
     def reset(self, latents: torch.Tensor) -> None:
         """Start on the latents (K, C, h, w) of a resting world's frames."""
         count, window = len(latents), self.config.window
         still = torch.from_numpy(encode_actions(np.zeros(len(self.config.buttons), np.bool_)))
-        noises = torch.stack([self._noise(tick) for tick in range(count)])
+        noises = torch.stack([self._noise(2 * i) for i in range(count)])  # between them, ticks
         self.roll.start(
             latents[None],
             still.expand(1, count, -1),
             latents[None, -1:].expand(-1, window.slots - 1, -1, -1, -1),
             noises,
         )
-        self.tick = count - 1
+        self.draw = 2 * count - 1
 
     def denoise(self, action: NDArray[np.bool_]) -> torch.Tensor:
         """Advance by a tick; returns the head's latents (1, C, h, w)."""
         head = self.roll.tick(
-            torch.from_numpy(encode_actions(action[None])), self._noise(self.tick)
+            torch.from_numpy(encode_actions(action[None])), self._noise(self.draw)
         ).head
-        self.tick += 1
+        self.draw += 1
         return head
 
     def take_over(self, memory: Mapping[str, NDArray[np.float32]]) -> None:
@@ -99,6 +99,6 @@ class TorchSession:
         window, cache_k, cache_v = (torch.from_numpy(memory[name].copy()) for name in MEMORY)
         self.roll.window, self.roll.cache_k, self.roll.cache_v = window, cache_k, cache_v
 
-    def _noise(self, tick: int) -> torch.Tensor:
+    def _noise(self, draw: int) -> torch.Tensor:
         shape = (1 + self.config.window.slots, *self.config.latent_shape)
-        return torch.from_numpy(tick_noise(self.seed, tick, np.zeros(shape, np.float32)))[None]
+        return torch.from_numpy(tick_noise(self.seed, draw, np.zeros(shape, np.float32)))[None]

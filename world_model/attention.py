@@ -30,18 +30,19 @@ class CachedAttention:
     def __init__(
         self,
         rope: AxialRope,
-        window: WindowConfig,
-        tokens: int,
+        slots: int,
+        grid: tuple[int, int],
         ages: Tensor,
         cache_k: Tensor,
         cache_v: Tensor,
     ) -> None:
         """Take ages (F,), 0 where empty, and cache_k, cache_v (B, depth, F, N, width)."""
         self.cache_k, self.cache_v = cache_k, cache_v
-        self.cached = rope(-ages)
-        self.fresh = rope(torch.arange(-1, window.slots, device=ages.device))
+        self.cached = rope(-ages, grid)
+        self.fresh = rope(torch.arange(-1, slots, device=ages.device), grid)
+        tokens = grid[0] * grid[1]
         bias = torch.where(ages > 0, 0.0, EMPTY_BIAS).repeat_interleave(tokens)
-        self.bias = F.pad(bias, (0, (1 + window.slots) * tokens))[None]
+        self.bias = F.pad(bias, (0, (1 + slots) * tokens))[None]
         self.finished = len(ages) + 1
         self.keys: list[Tensor] = []
         self.values: list[Tensor] = []

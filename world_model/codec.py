@@ -1,7 +1,9 @@
-"""The codec: a per-frame convolutional autoencoder, 128x128 RGB to 8x8 tokens and back.
+"""The codec: a per-frame autoencoder, 128x128 RGB to 32x32 cells of latents and back.
 
-No temporal compression: it would cost input delay. Latents leave `encode` normalised to zero
-mean and unit variance per channel, so that the window's noise levels mean the same everywhere.
+The encoder is linear: principal components of 4x4 pixel patches. A sprite that moves then moves
+as plainly in latents as in pixels, distances are those between pictures, and the network that
+dreams has no second, hidden drawing style to learn. What the components leave out (edges,
+texture), a convolutional decoder puts back. No temporal compression: it would cost input delay.
 """
 
 from __future__ import annotations
@@ -12,7 +14,10 @@ from torch.nn import functional as F
 
 from world_model.config import CodecConfig
 
-LATENT_BOUND = 4.0
+LATENT_SCALE = 0.5
+"""Latent units per unit of pixel distance, pixels being in [-1, 1]: it decides how much the
+window's noise hides. At this scale a latent's root mean square is about 0.5."""
+CELL = CodecConfig.CELL_PX
 
 
 class ResBlock(nn.Module):
@@ -29,65 +34,70 @@ class ResBlock(nn.Module):
         return x + change
 
 
+class Refiner(nn.Module):
+    """Draws what the components leave out, from the picture that they span."""
+
+    def __init__(self, config: CodecConfig) -> None:
+        super().__init__()
+        last = nn.Conv2d(config.width, 12, 3, padding=1)
+        for param in last.parameters():
+            nn.init.zeros_(param)
+        self.layers = nn.Sequential(
+            nn.PixelUnshuffle(2),
+            nn.Conv2d(12, config.width, 3, padding=1),
+            *(ResBlock(config.width) for _ in range(config.depth)),
+            nn.ReLU(),
+            last,
+            nn.PixelShuffle(2),
+        )
+
+    def forward(self, spanned: Tensor) -> Tensor:
+        """Map pixels (B, 3, H, W) to a change of these pixels."""
+        change: Tensor = self.layers(spanned)
+        return change
+
+
 class Codec(nn.Module):
     """Frame autoencoder; `encode` and `decode` are exported as one graph each."""
 
-    mean: Tensor
-    std: Tensor
+    components: Tensor
 
     def __init__(self, config: CodecConfig) -> None:
         super().__init__()
         self.config = config
-        e0, e1, e2 = config.encoder_widths
-        self.encoder = nn.Sequential(
-            nn.PixelUnshuffle(4),
-            nn.Conv2d(48, e0, 3, padding=1),
-            ResBlock(e0),
-            nn.Conv2d(e0, e1, 3, stride=2, padding=1),
-            ResBlock(e1),
-            nn.Conv2d(e1, e2, 3, stride=2, padding=1),
-            ResBlock(e2),
-            nn.ReLU(),
-            nn.Conv2d(e2, config.channels, 1),
-        )
-        d0, d1, d2, d3 = config.decoder_widths
-        self.decoder = nn.Sequential(
-            nn.Conv2d(config.channels, d0, 3, padding=1),
-            ResBlock(d0),
-            ResBlock(d0),
-            *_upsample(d0, d1),
-            ResBlock(d1),
-            *_upsample(d1, d2),
-            ResBlock(d2),
-            *_upsample(d2, d3),
-            ResBlock(d3),
-            nn.ReLU(),
-            nn.Conv2d(d3, 12, 3, padding=1),
-            nn.PixelShuffle(2),
-        )
-        self.register_buffer("mean", torch.zeros(config.channels, 1, 1))
-        self.register_buffer("std", torch.ones(config.channels, 1, 1))
+        self.register_buffer("components", torch.eye(3 * CELL**2)[: config.channels])
+        self.refiner = Refiner(config)
 
     def encode(self, frames: Tensor) -> Tensor:
-        """Map frames (B, H, W, 3) uint8 to normalised latents (B, C, H/16, W/16) float32."""
-        return (self.bounded(to_unit(frames)).float() - self.mean) / self.std
+        """Map frames (B, H, W, 3) uint8 to latents (B, C, H/4, W/4) float32."""
+        return self.project(to_unit(frames)).float()
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Map normalised latents (B, C, h, w) to frames (B, H, W, 3) uint8."""
-        pixels: Tensor = self.decoder(latents * self.std + self.mean)
-        levels = (pixels.permute(0, 2, 3, 1) * 127.5 + 128.0).clamp(0.0, 255.0)
+        """Map latents (B, C, h, w) to frames (B, H, W, 3) uint8."""
+        levels = (self.draw(latents).permute(0, 2, 3, 1) * 127.5 + 128.0).clamp(0.0, 255.0)
         return levels.to(torch.uint8)
 
-    def bounded(self, unit: Tensor) -> Tensor:
-        """Map frames (B, 3, H, W) in [-1, 1] to latents in (-LATENT_BOUND, LATENT_BOUND)."""
-        free: Tensor = self.encoder(unit)
-        return torch.tanh(free / LATENT_BOUND) * LATENT_BOUND
+    def project(self, unit: Tensor) -> Tensor:
+        """Map frames (B, 3, H, W) in [-1, 1] to latents: each patch on the components."""
+        patches = F.pixel_unshuffle(unit, CELL)
+        return F.conv2d(patches, self.components[..., None, None] * LATENT_SCALE)
+
+    def draw(self, latents: Tensor) -> Tensor:
+        """Map latents to frames (B, 3, H, W) of about [-1, 1]."""
+        weight = self.components.T[..., None, None] / LATENT_SCALE
+        spanned = F.pixel_shuffle(F.conv2d(latents, weight), CELL)
+        change: Tensor = self.refiner(spanned)
+        return spanned + change
+
+    @torch.no_grad()
+    def fit_components(self, second_moments: Tensor) -> None:
+        """Set the components to the leading eigenvectors of patches' second moments (48, 48)."""
+        vectors = torch.linalg.eigh(second_moments.double()).eigenvectors.flip(1).T
+        leading = vectors[: self.config.channels]
+        signs = leading.sum(1, keepdim=True).sign()
+        self.components.copy_(leading * torch.where(signs == 0, 1, signs))
 
 
 def to_unit(frames: Tensor) -> Tensor:
     """Map uint8 (B, H, W, 3) to float (B, 3, H, W) in [-1, 1]."""
     return frames.permute(0, 3, 1, 2).float() / 127.5 - 1.0
-
-
-def _upsample(width_in: int, width_out: int) -> list[nn.Module]:
-    return [nn.Conv2d(width_in, width_out * 4, 1), nn.PixelShuffle(2)]

@@ -14,23 +14,26 @@ from world_model.strict import from_dict, to_dict
 
 @dataclass(frozen=True)
 class CodecConfig:
-    """Sizes of the frame autoencoder; it maps 16x16 pixels to one token of `channels`."""
+    """Sizes of the frame autoencoder; it maps 4x4 pixels to one cell of `channels`."""
 
-    channels: int = 48
-    encoder_widths: tuple[int, int, int] = (64, 128, 192)
-    decoder_widths: tuple[int, int, int, int] = (192, 128, 64, 32)
+    channels: int = 24
+    width: int = 32
+    depth: int = 2
 
-    PATCH_PX = 16
+    CELL_PX = 4
 
 
 @dataclass(frozen=True)
 class DiTConfig:
-    """Sizes of the rolling diffusion transformer."""
+    """Sizes of the rolling diffusion transformer; `conv_width` of its convolutions on cells."""
 
-    width: int = 256
-    depth: int = 6
-    heads: int = 4
+    width: int = 192
+    depth: int = 5
+    heads: int = 3
     mlp_ratio: int = 4
+    conv_width: int = 64
+
+    TOKEN_CELLS = 4
 
     def __post_init__(self) -> None:
         if self.width % self.heads or (self.width // self.heads) % 8:
@@ -49,11 +52,27 @@ class WindowConfig:
     sink_frames: int = 1
     recent_frames: int = 2
     shift: float = 3.0
-    context_sigma: float = 0.04
+    context_sigma: float = 0.0
+
+    def __post_init__(self) -> None:
+        if min(self.slots, self.recent_frames) < 1 or self.sink_frames < 0:
+            raise ConfigError(
+                "a window needs at least 1 slot, 1 recent frame and 0 sink frames, not "
+                f"{self.slots}, {self.recent_frames} and {self.sink_frames}"
+            )
+        if self.shift <= 0 or not 0 <= self.context_sigma < 1:
+            raise ConfigError(
+                f"shift {self.shift} must be above 0, context_sigma {self.context_sigma} in [0, 1)"
+            )
 
     @property
     def cache_frames(self) -> int:
         return self.sink_frames + self.recent_frames
+
+    @property
+    def frames(self) -> int:
+        """Frames of a window: the first one, the two last finished ones, and the slots."""
+        return 3 + self.slots
 
     @property
     def start_frames(self) -> int:
@@ -75,19 +94,31 @@ class WorldConfig:
     dit: DiTConfig = field(default_factory=DiTConfig)
     codec: CodecConfig = field(default_factory=CodecConfig)
 
+    def __post_init__(self) -> None:
+        token_px = CodecConfig.CELL_PX * DiTConfig.TOKEN_CELLS
+        if any(size < 1 or size % token_px for size in self.frame_shape[:2]):
+            raise ConfigError(f"frames need sides of a multiple of {token_px} pixels")
+
     @property
     def frame_shape(self) -> tuple[int, int, int]:
         return self.frame_height, self.frame_width, 3
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
-        patch = CodecConfig.PATCH_PX
-        return self.codec.channels, self.frame_height // patch, self.frame_width // patch
+        """Channels, rows and columns of a frame's latents, in cells."""
+        cell = CodecConfig.CELL_PX
+        return self.codec.channels, self.frame_height // cell, self.frame_width // cell
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of a frame's tokens."""
+        _, height, width = self.latent_shape
+        return height // DiTConfig.TOKEN_CELLS, width // DiTConfig.TOKEN_CELLS
 
     @property
     def tokens(self) -> int:
         """Tokens of one frame."""
-        return self.latent_shape[1] * self.latent_shape[2]
+        return self.grid[0] * self.grid[1]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""

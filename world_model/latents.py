@@ -1,7 +1,7 @@
 """A recording as the transformer sees it: every distinct frame encoded once, kept as float16.
 
 Built by replaying the recording through the codec; the file is tied to both by a hash of the
-codec's weights and the recording, so that stale latents are never trained on.
+encoder's weights and the recording, so that stale latents are never trained on.
 """
 
 from __future__ import annotations
@@ -67,9 +67,7 @@ def load_latents(
         _encode(recording, codec, slots, path, compute, branches.frames)
         stamp.write_text(key)
     ranks.wait()
-    latents = torch.from_numpy(
-        np.load(path, mmap_mode="c" if compute.device.type == "cpu" else None)
-    )
+    latents = torch.from_numpy(np.load(path))
     held = np.pad(recording.actions, ((0, 0), (1, 0), (0, 0)))
     changed = (held[:, 1:] != held[:, :-1]).any(-1)
     episode, tick = np.nonzero(changed)
@@ -108,6 +106,5 @@ def _key(recording: Recording, codec: Codec, slots: int) -> str:
     digest = hashlib.sha256(f"{slots}".encode())
     for array in (recording.seeds, recording.actions):
         digest.update(array.tobytes())
-    for name, tensor in sorted(codec.state_dict().items()):
-        digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+    digest.update(codec.components.cpu().numpy().tobytes())
     return digest.hexdigest()

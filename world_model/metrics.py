@@ -57,11 +57,12 @@ MEANINGS: Final = {
     "static_tiles": "Share of the level's tiles that still show what they should, leaving out "
     "those that a player, an enemy or a coin may cover. A tile is right if it is nearer to its "
     "own true picture than to that of any other kind of tile, and not far from it "
-    f"(mean absolute error at most {MOST_TILE_ERROR:g} of 255); mean over the second that ends at that tick.",
+    f"(mean absolute error at most {MOST_TILE_ERROR:g} of 255); mean over the second that ends "
+    "at that tick.",
     "drift": "Relative loss of quality between the first and the last ten seconds of the long "
     f"run; 0.01 is 1 %. A tile's quality is exp(-e / {QUALITY_SCALE:g}), e its root mean square "
-    "error in grey "
-    "levels against the level's true background; the mean over the tiles that nothing covers.",
+    "error in grey levels against the level's true background; the mean over the tiles that "
+    "nothing covers.",
 }
 """What each entry of an evaluation means; medians are over levels."""
 

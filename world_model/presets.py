@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from world_model.config import CodecConfig, DiTConfig
-from world_model.train_world import CropConfig, RollOutConfig
+from world_model.self_forcing import RollOutConfig
+from world_model.train_world import CropConfig
 from world_model.trainer import Plan
 
 
@@ -50,17 +51,17 @@ class Preset:
 
 PRESETS: Final = {
     "cpu": Preset(
-        episodes=1024,
+        episodes=768,
         ticks=160,
         codec_config=CodecConfig(),
         dit=DiTConfig(),
-        codec=CodecRun(32, 1e-3, Plan(steps=4600, warmup=100, ema=0.999)),
+        codec=CodecRun(32, 1e-3, Plan(steps=900, warmup=100)),
         world=WorldRun(
             8,
             8e-4,
             0.012,
-            RollOutConfig(start=1000, growth=1500, share=0.5, horizon=12),
-            Plan(steps=2700, warmup=100, decay=0.45),
+            RollOutConfig(start=800, share=0.5),
+            Plan(steps=2680, warmup=100, decay=0.25),
         ),
     ),
     "gpu": Preset(
@@ -73,7 +74,7 @@ PRESETS: Final = {
             192,
             1e-3,
             0.02,
-            RollOutConfig(start=8000, growth=2000, horizon=32),
+            RollOutConfig(start=2000),
             Plan(steps=12000, warmup=200, ema=0.999, checkpoint_every=1000),
         ),
         compiled=True,
@@ -81,14 +82,14 @@ PRESETS: Final = {
     "mini": Preset(
         episodes=6,
         ticks=24,
-        codec_config=CodecConfig(8, (8, 8, 8), (8, 8, 8, 8)),
-        dit=DiTConfig(width=32, depth=2, heads=2, mlp_ratio=2),
+        codec_config=CodecConfig(12, 8, 1),
+        dit=DiTConfig(width=32, depth=2, heads=2, mlp_ratio=2, conv_width=8),
         codec=CodecRun(4, 2e-3, Plan(steps=6, warmup=2, checkpoint_every=3)),
         world=WorldRun(
             2,
             1e-3,
             0.02,
-            RollOutConfig(start=3, growth=2, horizon=3),
+            RollOutConfig(start=3),
             Plan(steps=6, warmup=2, checkpoint_every=3),
         ),
     ),

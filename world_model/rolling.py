@@ -5,11 +5,9 @@ This is the graph that play runs (exported as `step`) and that roll-outs train t
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from world_model.cache import CacheIndex
@@ -18,7 +16,7 @@ from world_model.schedule import window_sigmas
 
 
 class TickOutput(NamedTuple):
-    """`head` (B, C, h, w) finished latents; `window` (B, 1 + T, C, h, w) for the next tick;
+    """`head` (B, C, h, w) finished latents; `window` (B, 3 + T, C, h, w) for the next tick;
     `k`, `v` (B, depth, N, width) of the frame that has left the window; `x0` of every slot."""
 
     head: Tensor
@@ -44,10 +42,19 @@ class RollingStep(nn.Module):
         cache_k: Tensor,
         cache_v: Tensor,
         ages: Tensor,
+        corners: Tensor | None = None,
     ) -> TickOutput:
-        """Map a window (see `RollingDiT.step`) and fresh `noise` of its shape to the next one."""
-        x0, k, v = self.dit.step(window, sigmas, actions, cache_k, cache_v, ages)
-        return TickOutput(x0[:, 0], slide(x0, sigmas, noise), k, v, x0)
+        """Map a window (see `RollingDiT.step`) and fresh noise (B, 1 + T, ...) to the next one."""
+        x0, k, v = self.dit.step(window, sigmas, actions, cache_k, cache_v, ages, corners)
+        following = torch.cat([window[:, :1], window[:, 2:3], slide(x0, sigmas, noise)], 1)
+        return TickOutput(x0[:, 0], following, k, v, x0)
+
+    def remember(
+        self, window: Tensor, sigmas: Tensor, actions: Tensor, *memory: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Return `k` and `v` of the last frame of a window (B, 3, C, h, w) without slots."""
+        _, k, v = self.dit.step(window, sigmas, actions, *memory)
+        return k, v
 
 
 def slide(x0: Tensor, sigmas: Tensor, noise: Tensor) -> Tensor:
@@ -61,24 +68,35 @@ def slide(x0: Tensor, sigmas: Tensor, noise: Tensor) -> Tensor:
 
 
 class RollOut:
-    """A batch of worlds rolling on their own output: the torch twin of `world.RollingWorld`."""
+    """A batch of worlds rolling on their own output: the torch twin of `world.RollingWorld`.
 
-    def __init__(self, step: RollingStep, batch: int, device: torch.device) -> None:
-        self.step = step
+    `corners` (B, 2) and `grid` (height, width in tokens) where the worlds are crops of a frame.
+    """
+
+    def __init__(
+        self,
+        step: RollingStep,
+        batch: int,
+        device: torch.device,
+        corners: Tensor | None = None,
+        grid: tuple[int, int] | None = None,
+    ) -> None:
+        self.step, self.corners = step, corners
         config = step.dit.config
         self.sigmas = torch.from_numpy(window_sigmas(config.window)).to(device)
         self.index = CacheIndex(config.window)
+        height, width = grid or config.grid
         shape = (
             batch,
             config.dit.depth,
             config.window.cache_frames,
-            config.tokens,
+            height * width,
             config.dit.width,
         )
         self.cache_k = torch.zeros(shape, device=device)
         self.cache_v = torch.zeros(shape, device=device)
-        self.window: Tensor | None = None
-        self.previous_action: Tensor | None = None
+        self.window = torch.zeros(0)
+        self.previous_action = torch.zeros(0)
 
     def start(self, frames: Tensor, actions: Tensor, plan: Tensor, noises: Tensor) -> None:
         """Fill the cache from finished frames and set the first window.
@@ -86,39 +104,48 @@ class RollOut:
         frames (B, K, C, h, w) and their actions (B, K, A + 3), oldest first, the first the sink;
         plan (B, T - 1, C, h, w) for the slots; noises (K, B, 1 + T, C, h, w).
         """
-        for i in range(frames.shape[1]):
-            held = frames[:, i : i + 1].expand(-1, plan.shape[1], -1, -1, -1)
-            last = i == frames.shape[1] - 1
-            planned = torch.cat([frames[:, i : i + 1], plan if last else held], 1)
-            self.window = slide(planned, self.sigmas, noises[i])
+        sink, last = frames[:, :1], frames.shape[1] - 1
+        for i in range(last + 1):
+            before = frames[:, max(i - 1, min(i, 1)) :][:, :1]
+            planned = torch.cat([frames[:, i : i + 1], plan], 1)
+            self.window = torch.cat([sink, before, slide(planned, self.sigmas, noises[i])], 1)
             self.previous_action = actions[:, i]
-            if not last:
-                self.tick(actions[:, i], noises[i])
+            if i < last:
+                own = actions[:, i : i + 1]
+                k, v = self.step.remember(self.window[:, :3], self.sigmas[:1], own, *self._memory())
+                self._push(k, v)
 
     def tick(self, action: Tensor, noise: Tensor) -> TickOutput:
         """Advance by one frame under `action` (B, A + 3); gradients do not cross ticks."""
-        assert self.window is not None
-        assert self.previous_action is not None
-        slots = self.window.shape[1] - 1
+        slots = len(self.sigmas) - 1
         actions = torch.stack([self.previous_action] + [action] * slots, 1)
-        ages = torch.from_numpy(self.index.ages.copy()).to(self.window.device)
-        out: TickOutput = self.step(
-            self.window, self.sigmas, actions, noise, self.cache_k, self.cache_v, ages
-        )
-        place = self.index.push()
-        self.cache_k = self.cache_k.index_copy(
-            2, self._at(place), out.k.detach().float().unsqueeze(2)
-        )
-        self.cache_v = self.cache_v.index_copy(
-            2, self._at(place), out.v.detach().float().unsqueeze(2)
-        )
+        out: TickOutput = self.step(self.window, self.sigmas, actions, noise, *self._memory())
+        self._push(out.k, out.v)
         self.window, self.previous_action = out.window.detach(), action
         return out
 
-    def _at(self, place: int) -> Tensor:
-        return torch.tensor([place], device=self.cache_k.device)
+    def adopt(self, rows: Tensor, other: RollOut) -> None:
+        """Put the worlds of `other`, whose cache is full, in place of those in `rows` (n,)."""
+        mine, theirs = (torch.from_numpy(o.index.ages).argsort() for o in (self, other))
+        for name in ("cache_k", "cache_v"):
+            cache = getattr(self, name).clone()
+            adopted = torch.empty_like(getattr(other, name))
+            adopted[:, :, mine] = getattr(other, name)[:, :, theirs]
+            cache[rows] = adopted
+            setattr(self, name, cache)
+        for name in ("window", "previous_action", "corners"):
+            value = getattr(self, name)
+            if value is not None:
+                setattr(self, name, value.index_copy(0, rows, getattr(other, name)))
 
+    def _memory(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        ages = torch.from_numpy(self.index.ages.copy()).to(self.cache_k.device)
+        return self.cache_k, self.cache_v, ages, self.corners
 
-def to_tensor(array: NDArray[np.float32], device: torch.device) -> Tensor:
-    """Copy an array to a device."""
-    return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+    def _push(self, k: Tensor, v: Tensor) -> None:
+        """Keep a finished frame; in new tensors, as a backward pass may still need the old ones."""
+        place = torch.tensor([self.index.push()], device=self.cache_k.device)
+        self.cache_k, self.cache_v = (
+            cache.index_copy(2, place, new.detach().float().unsqueeze(2))
+            for cache, new in ((self.cache_k, k), (self.cache_v, v))
+        )

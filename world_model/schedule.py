@@ -30,11 +30,11 @@ def window_sigmas(config: WindowConfig) -> Array:
     return np.concatenate([context, staircase(config.slots, config.shift)])
 
 
-def tick_noise(seed: int, tick: int, out: Array) -> Array:
-    """Fill `out` with the standard normal noise of one tick, a function of (seed, tick) alone.
+def tick_noise(seed: int, draw: int, out: Array) -> Array:
+    """Fill `out` with standard normal noise, a function of (seed, draw) alone.
 
-    Counter-based (Philox): any tick can be replayed without those before it; a slot's noise is
-    its row of `out`.
+    Every tick is one draw, every window that a session starts from another. Counter-based
+    (Philox): any draw can be repeated without those before it; a slot's noise is its row of `out`.
     """
-    generator = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, 0, tick]))
+    generator = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, 0, draw]))
     return generator.standard_normal(out=out, dtype=np.float32)

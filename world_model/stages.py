@@ -23,7 +23,7 @@ from world_model.errors import DataError
 from world_model.latents import load_latents
 from world_model.presets import PRESETS
 from world_model.strict import from_dict
-from world_model.train_codec import CodecTask, fit_normalisation
+from world_model.train_codec import CodecTask, measure_psnr
 from world_model.train_world import WorldTask
 from world_model.trainer import Plan, Trainer
 
@@ -47,7 +47,7 @@ def train_codec(
     trainer = Trainer(task, _plan(run.plan, steps, seed), out, ranks)
     trainer.run(config=asdict(size.codec_config))
     trainer.ema_module()
-    psnr = fit_normalisation(task.codec, recording, compute)
+    psnr = measure_psnr(task.codec, recording, compute)
     if ranks.first:
         trainer.finish(task.codec)
     ranks.leave()

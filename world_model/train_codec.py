@@ -6,23 +6,27 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from world_model.codec import Codec, to_unit
+from world_model.codec import CELL, Codec, to_unit
 from world_model.config import CodecConfig
 from world_model.data import Recording, sample_frames
 from world_model.device import Compute
 from world_model.optim import build_optimizers
 
-LATENT_NOISE = 0.06
-"""Noise on training latents, in their standard deviations: small errors must stay small."""
+LATENT_NOISE = 0.02
+"""Noise on training latents: the decoder must forgive the small errors of a dream."""
 MOVING_WEIGHT = 4.0
+ALIVE_WEIGHT = 3.0
+FIT_EPISODES, FIT_MOMENTS = 256, 8
+MOMENTS_BATCH = 256
 POOL_EPISODES = 64
 POOL_STEPS = 32
 SHEET_FRAMES = 8
 
 
 class CodecTask:
-    """Frames in, the same frames out, through a noisy, bounded bottleneck."""
+    """Frames in, the same frames out: components by eigenvectors, the decoder by descent."""
 
     name = "codec"
 
@@ -40,6 +44,10 @@ class CodecTask:
         episodes = min(POOL_EPISODES, len(recording))
         self.moments = min(recording.ticks, -(-POOL_STEPS * batch // episodes))
         self.codec = Codec(config).to(compute.device)
+        frames, alive = sample_frames(
+            recording, FIT_MOMENTS, np.random.default_rng(0), FIT_EPISODES
+        )
+        self.codec.fit_components(second_moments(frames, alive))
         self.codec.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.module: nn.Module = self.codec
         self.optimizers = build_optimizers(
@@ -52,10 +60,10 @@ class CodecTask:
         """Return L1 + MSE over pixels in [-1, 1], those of players, enemies and coins weighted."""
         frames, moving = self._batch_of(step)
         unit = to_unit(frames)
+        latents = self.codec.project(unit)
+        latents += torch.randn_like(latents) * LATENT_NOISE
         with self.compute.autocast():
-            latents = self.codec.bounded(unit)
-            noise = torch.randn_like(latents) * latents.detach().std() * LATENT_NOISE
-            error = self.codec.decoder(latents + noise).float() - unit
+            error = self.codec.draw(latents).float() - unit
         weight = 1 + MOVING_WEIGHT * moving[:, None].float()
         loss = (weight * (error.abs() + 2 * error.square())).mean()
         return {"loss": loss, "mse": error.square().mean()}
@@ -83,15 +91,28 @@ class CodecTask:
 
 
 @torch.no_grad()
-def fit_normalisation(codec: Codec, recording: Recording, compute: Compute) -> float:
-    """Set the codec's per-channel mean and deviation; returns its PSNR in dB on random frames."""
+def second_moments(frames: NDArray[np.uint8], moving: NDArray[np.bool_]) -> Tensor:
+    """Return the second moments (48, 48) of patches, those with something alive weighted.
+
+    frames (n, H, W, 3); moving (n, H, W) marks players, enemies and coins.
+    """
+    size = 3 * CELL**2
+    every, alive = torch.zeros(size, size), torch.zeros(size, size)
+    for start in range(0, len(frames), MOMENTS_BATCH):
+        part = slice(start, start + MOMENTS_BATCH)
+        patches = F.pixel_unshuffle(to_unit(torch.from_numpy(frames[part])), CELL)
+        patches = patches.permute(0, 2, 3, 1).flatten(0, 2)
+        marks = torch.from_numpy(moving[part])[:, None].float()
+        chosen = patches[F.max_pool2d(marks, CELL).flatten() > 0]
+        every += patches.T @ patches
+        alive += chosen.T @ chosen
+    return every / every.trace() + ALIVE_WEIGHT * alive / alive.trace().clamp(min=1e-9)
+
+
+@torch.no_grad()
+def measure_psnr(codec: Codec, recording: Recording, compute: Compute) -> float:
+    """Return a codec's PSNR in dB on random frames of a recording."""
     frames, _ = sample_frames(recording, 8, np.random.default_rng(2), POOL_EPISODES)
-    device = compute.device
-    batches = torch.from_numpy(frames).to(device).split(64)
-    codec.mean.zero_()
-    codec.std.fill_(1)
-    latents = torch.cat([codec.encode(batch) for batch in batches])
-    codec.mean.copy_(latents.mean((0, 2, 3))[:, None, None])
-    codec.std.copy_(latents.std((0, 2, 3))[:, None, None])
+    batches = torch.from_numpy(frames).to(compute.device).split(64)
     errors = [(codec.decode(codec.encode(b)).float() - b.float()).square().mean() for b in batches]
     return float(20 * np.log10(255) - 10 * torch.stack(errors).mean().log10())

@@ -26,15 +26,18 @@ from world_model.latents import LatentSet
 from world_model.optim import build_optimizers
 from world_model.rolling import RollingStep, RollOut
 from world_model.schedule import staircase
+from world_model.self_forcing import Group, RollOutConfig, crop, moving_corners
 
 SLOT_WEIGHTS = (1.0, 0.5, 0.3, 0.2, 0.2)
 MOTION_WEIGHT = 11.0
-MOTION_SCALE = 0.15
-MAX_CONTEXT_SIGMA = 0.08
+MOTION_SCALE = 0.05
+MAX_CONTEXT_SIGMA = 0.04
+NOISY_CONTEXT_SHARE = 0.3
 SIGMA_JITTER = 0.04
-LIFTED_SHARE = 0.35
-NO_PLAN_SHARE = 0.4
+LIFTED_SHARE = 0.3
+NO_PLAN_SHARE = 0.3
 CLIP_TICKS = 4
+EARLY_TICKS = 12
 CLIP_FRAMES = 6
 SHEET_TICKS = 12
 SHEET_WORLDS = 4
@@ -49,28 +52,8 @@ class CropConfig:
     """
 
     share: float = 0.75
-    tokens: int = 5
-    batch_factor: int = 3
-
-
-@dataclass(frozen=True)
-class RollOutConfig:
-    """Self-forcing: from step `start` on, a `share` of steps rolls out, up to `horizon` ticks
-    (grown from 1 over `growth` steps). Roll-outs whose head error (mean square, in normalised
-    latents) passes `gate` have left the truth, which then teaches only blur: they are dropped.
-    """
-
-    start: int
-    growth: int
-    share: float = 0.5
-    horizon: int = 8
-    gate: float = 0.15
-
-    def longest(self, step: int) -> int:
-        """Return the longest roll-out at `step`, in ticks; 0 before `start`."""
-        if step < self.start:
-            return 0
-        return 1 + int((self.horizon - 1) * min(1.0, (step - self.start) / self.growth))
+    tokens: int = 4
+    batch_factor: int = 4
 
 
 class WorldTask:
@@ -92,7 +75,7 @@ class WorldTask:
         crops: CropConfig,
         compiled: bool = False,
     ) -> None:
-        longest = max(CLIP_FRAMES, config.window.start_frames + max(SHEET_TICKS, roll_out.horizon))
+        longest = max(CLIP_FRAMES, config.window.start_frames + SHEET_TICKS)
         if data.ticks < longest:
             raise DataError(
                 f"{data.ticks} ticks are too short; use `rollplay collect --ticks {longest}`"
@@ -105,15 +88,15 @@ class WorldTask:
         self.optimizers = build_optimizers(
             self.dit, lr=lr, matrix_lr=matrix_lr, matrices=self.dit.blocks, dtype=compute.dtype
         )
+        self._pool: list[Group] = []
         slots = config.window.slots
         self.weights = torch.tensor(SLOT_WEIGHTS[:slots], device=compute.device)
         self.stairs = torch.from_numpy(staircase(slots, config.window.shift)).to(compute.device)
 
     def losses(self, step: int, rng: np.random.Generator, /) -> dict[str, Tensor]:
         """Return the weighted error of predicted latents, by held branches or by a roll-out."""
-        longest = self.roll_out.longest(step)
-        if longest and rng.random() < self.roll_out.share:
-            return self._roll_out_losses(int(rng.integers(1, longest + 1)), rng)
+        if step >= self.roll_out.start and rng.random() < self.roll_out.share:
+            return self._roll_out_losses(rng)
         return self._held_branch_losses(rng)
 
     def _held_branch_losses(self, rng: np.random.Generator) -> dict[str, Tensor]:
@@ -143,6 +126,8 @@ class WorldTask:
         clean_actions, actions = self._hide(clean_actions, actions)
 
         context_sigma = torch.rand(clean.shape[:2], device=device) * MAX_CONTEXT_SIGMA
+        context_sigma[:, 0] = 0
+        context_sigma *= torch.rand(len(clean), 1, device=device) < NOISY_CONTEXT_SHARE
         slot_sigma = self._jittered(target.shape[:3])
         entering = torch.zeros_like(target[:, :, :1])
         with self.compute.autocast():
@@ -156,33 +141,25 @@ class WorldTask:
                 corners,
             )
         previous = clean[:, -CLIP_TICKS:]
-        return self._errors(x0, target, previous, torch.ones(target.shape[:2], device=device))
+        return self._errors(x0, target, previous, torch.ones_like(target[:, :, 0, 0]))
 
-    def _roll_out_losses(self, horizon: int, rng: np.random.Generator) -> dict[str, Tensor]:
-        """Roll the tick of play; supervise every T-th window (they tile the clip, no overlap)."""
-        device, window = self.compute.device, self.config.window
-        offset = int(rng.integers(0, window.slots))
-        episodes, starts = self._choose_clips(rng, window.start_frames + horizon, self.batch)
-        shape = (len(episodes), 1 + window.slots, *self.config.latent_shape)
-        out = RollOut(RollingStep(self.dit), len(episodes), device)
-        total: dict[str, Tensor] = {}
-        graded = [w for w in range(horizon) if w % window.slots == offset] or [horizon - 1]
-        with torch.no_grad(), self.compute.autocast():
-            self._start(out, episodes, starts, shape)
-        for tick in range(horizon):
-            now = starts + window.start_frames - 1 + tick
-            action = torch.from_numpy(self.data.actions[episodes, now]).to(device)
-            with torch.set_grad_enabled(tick in graded), self.compute.autocast():
-                result = out.tick(action, torch.randn(shape, device=device))
-            if tick in graded:
-                target = self.data.gather(self.data.held[episodes, now], device)
-                before = self.data.gather(self.data.held[episodes, now - 1, 0], device)
-                error = (result.head.detach() - target[:, 0]).square().mean((1, 2, 3))
-                tracks = (error < self.roll_out.gate).float()[:, None]
-                losses = self._errors(result.x0[:, None], target[:, None], before[:, None], tracks)
-                for name, value in losses.items():
-                    total[name] = total.get(name, torch.zeros(())) + value / len(graded)
-        return total
+    def _roll_out_losses(self, rng: np.random.Generator) -> dict[str, Tensor]:
+        """Advance one group of the pool of self-played worlds by a tick."""
+        config = self.roll_out
+        if not self._pool:
+            whole = [(None, config.whole_batch)] * config.whole_groups
+            crops = [(config.crop_tokens, config.batch)]
+            self._pool = [
+                Group(
+                    self.data, RollingStep(self.dit), self.compute, self._choose_clips,
+                    batch, tokens, config.gate,
+                )
+                for tokens, batch in whole + crops * config.groups
+            ]  # fmt: skip
+        lesson = self._pool[int(rng.integers(len(self._pool)))].advance(rng)
+        x0, target, previous, keep = (part[:, None] for part in lesson)
+        losses = self._errors(x0, target, previous, keep)
+        return losses | {"tracking": lesson.keep.amax((1, 2)).mean()}
 
     def _start(
         self,
@@ -204,14 +181,20 @@ class WorldTask:
     def _choose_clips(
         self, rng: np.random.Generator, length: int, batch: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Choose clips of `length` + 1 frames; in half of them the buttons change late."""
+        """Choose clips of `length` + 1 frames; in half of them the buttons change late.
+
+        A quarter begins within an episode's first ticks: the sink then still shows the player
+        where it is, which is how every session starts and rare in a recording.
+        """
         episodes = rng.integers(self.data.episodes, size=batch)
-        starts = rng.integers(0, self.data.ticks - length + 1, size=batch)
-        half = batch // 2
+        last = self.data.ticks - length
+        starts = rng.integers(0, last + 1, size=batch)
+        half, quarter = batch // 2, batch // 4
+        starts[half : half + quarter] = rng.integers(0, min(EARLY_TICKS, last) + 1, size=quarter)
         picked = self.data.changes[rng.integers(len(self.data.changes), size=half)]
         back = length - rng.integers(0, min(CLIP_TICKS, length), size=half)
         episodes[:half] = picked[:, 0]
-        starts[:half] = np.clip(picked[:, 1] - back, 0, self.data.ticks - length)
+        starts[:half] = np.clip(picked[:, 1] - back, 0, last)
         return episodes, starts
 
     def _hide(self, clean_actions: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
@@ -242,16 +225,17 @@ class WorldTask:
     def _errors(
         self, x0: Tensor, target: Tensor, previous: Tensor, keep: Tensor
     ) -> dict[str, Tensor]:
-        """Weigh the errors of x0 (B, P, T, C, h, w): slots, moving tokens, and windows to keep.
+        """Weigh the errors of x0 (B, P, T, C, h, w): slots, moving tokens, and tokens to keep.
 
-        `previous` (B, P, C, h, w) is the true frame before each head.
+        `previous` (B, P, C, h, w) is the true frame before each head, `keep` (B, P, h, w).
         """
-        moved = (target - previous[:, :, None]).abs().mean(3)
+        moved = (target - previous[:, :, None]).square().mean(3).sqrt()
         weight = 1 + MOTION_WEIGHT * (moved / MOTION_SCALE).clamp(max=1.0)
         error = (x0.float() - target).square().mean(3)
-        weighted = (error * weight).mean((3, 4)) * keep[..., None]
-        head = (error[:, :, 0].mean((2, 3)) * keep).sum() / keep.sum().clamp(min=1)
-        loss = (weighted * self.weights).sum(-1).sum() / keep.sum().clamp(min=1)
+        windows = keep.amax((2, 3)).sum().clamp(min=1)
+        weighted = (error * weight * keep[:, :, None]).mean((3, 4))
+        head = (error[:, :, 0] * keep).mean((2, 3)).sum() / windows
+        loss = (weighted * self.weights).sum() / windows
         return {"loss": loss, "head_mse": head}
 
     @torch.no_grad()
@@ -281,26 +265,6 @@ class WorldTask:
         return np.concatenate(
             [np.concatenate(list(row), 1) for pair in zip(*pairs, strict=True) for row in pair]
         )
-
-
-def moving_corners(before: Tensor, after: Tensor, size: int) -> Tensor:
-    """Choose crops (B, 2) of `size` tokens a side, each around a token that changes.
-
-    before, after: (B, P, C, h, w). Tokens are drawn by how much they change.
-    """
-    change = (after - before).square().mean((1, 2))
-    height, width = change.shape[-2:]
-    token = torch.multinomial(change.flatten(1) + 1e-4, 1)[:, 0]
-    middle = torch.stack([token // width, token % width], 1)
-    corners = middle - torch.randint(1, size - 1, middle.shape, device=middle.device)
-    most = torch.tensor([height - size, width - size], device=middle.device)
-    return torch.minimum(corners.clamp(min=0), most)
-
-
-def crop(latents: Tensor, corners: Tensor, size: int) -> Tensor:
-    """Cut latents (B, ..., h, w) to size x size tokens, each game at its own corner."""
-    parts = zip(latents, corners.tolist(), strict=True)
-    return torch.stack([x[..., r : r + size, c : c + size] for x, (r, c) in parts])
 
 
 def _noised(x0: Tensor, sigma: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ class Plan:
     warmup: int = 50
     decay: float = 0.35
     ema: float = 0.998
-    checkpoint_every: int = 250
+    checkpoint_every: int = 125
     seed: int = 0
 
     def rate(self, step: int) -> float:

@@ -47,11 +47,11 @@ class RollingWorld:
         self.frame_shape = config.frame_shape
         self.backend = backend.name
         window, latent = config.window, config.latent_shape
-        shape = (1, 1 + window.slots, *latent)
+        shape = (1, window.frames, *latent)
         self._index = CacheIndex(window)
         self._sigmas = window_sigmas(window)
         self._windows = (np.zeros(shape, np.float32), np.zeros(shape, np.float32))
-        self._noise = np.zeros(shape, np.float32)
+        self._noise = np.zeros((1, 1 + window.slots, *latent), np.float32)
         self._actions = np.zeros((1, 1 + window.slots, len(config.buttons) + MARKS), np.float32)
         kv = (1, config.dit.depth, config.tokens, config.dit.width)
         cache = (1, config.dit.depth, window.cache_frames, config.tokens, config.dit.width)
@@ -62,7 +62,7 @@ class RollingWorld:
         self._head: Array = self._latents[0]
         self._frame: Frame = self._pixels[0]
         self._bind(backend)
-        self._seed = self._tick = 0
+        self._seed = self._tick = self._draws = 0
 
     @property
     def start_frames(self) -> int:
@@ -98,14 +98,16 @@ class RollingWorld:
         """
         if len(frames) < self.config.window.start_frames:
             raise ValueError(f"a session starts from {self.config.window.start_frames} frames")
-        self._seed, self._tick = seed, 0
+        self._seed, self._tick, self._draws = seed, 0, 0
         self._index.clear()
         self._actions[:] = encode_actions(np.zeros(len(self.buttons), np.bool_))
         for i, frame in enumerate(frames):
             self._pixels[0] = frame
             self._encode()
-            tick_noise(self._seed, self._tick, self._noise[0])
-            self._renoise(self._windows[self._tick % 2][0], self._latents[0])
+            self._draw_noise()
+            window = self._windows[self._tick % 2][0]
+            window[i:2] = self._latents[0]
+            self._renoise(window[2:], self._latents[0])
             if i < len(frames) - 1:
                 self._advance()
         return self._frame
@@ -139,12 +141,16 @@ class RollingWorld:
 
     def _advance(self) -> None:
         """Run the step graph and hand the frame that left the window over to the cache."""
-        tick_noise(self._seed, self._tick, self._noise[0])
+        self._draw_noise()
         self._steps[self._tick % 2]()
         place = self._index.push()
         self._cache["cache_k"][:, :, place] = self._new["k"]
         self._cache["cache_v"][:, :, place] = self._new["v"]
         self._tick += 1
+
+    def _draw_noise(self) -> None:
+        tick_noise(self._seed, self._draws, self._noise[0])
+        self._draws += 1
 
     def _renoise(self, window: Array, latents: Array) -> None:
         """Fill a window (1 + T, C, h, w) with one frame at every level of the staircase."""

@@ -1,6 +1,7 @@
 """The numbers of a world: what follows from them, and what does not fit together."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ def test_a_config_survives_json(tiny: WorldConfig) -> None:
 
 def test_shapes_follow_from_the_frame(tiny: WorldConfig) -> None:
     assert tiny.frame_shape == (32, 48, 3)
-    assert tiny.latent_shape == (5, 2, 3)
+    assert tiny.latent_shape == (5, 8, 12)
+    assert tiny.grid == (2, 3)
     assert tiny.tokens == 6
 
 
@@ -32,13 +34,30 @@ def test_a_width_that_rope_cannot_split_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        ("slots", 0), ("recent_frames", 0), ("sink_frames", -1),
+        ("shift", 0.0), ("context_sigma", 1.0), ("context_sigma", -0.1),
+    ],
+)  # fmt: skip
+def test_a_window_that_cannot_roll_is_refused(entry: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=str(value)):
+        WindowConfig(**{entry: value})
+
+
+def test_frames_are_whole_tokens(tiny: WorldConfig) -> None:
+    with pytest.raises(ConfigError, match="multiple of 16"):
+        replace(tiny, frame_width=40)
+
+
+@pytest.mark.parametrize(
     ("entry", "value", "place"),
     [
         ("buttons", "left", "buttons"),
         ("fps", "20", "fps"),
         ("window", {"slots": 2.5}, "window.slots"),
         ("dit", {"widht": 2}, "dit.widht"),
-        ("codec", {"encoder_widths": [1, 2]}, "codec.encoder_widths"),
+        ("codec", {"width": 2.5}, "codec.width"),
     ],
 )
 def test_a_misfit_is_named_by_its_place(

@@ -37,15 +37,25 @@ class FakeStep:
         self.calls: list[dict[str, Tensor]] = []
 
     def __call__(self, window: Tensor, sigmas: Tensor, actions: Tensor, noise: Tensor,
-                 cache_k: Tensor, cache_v: Tensor, ages: Tensor) -> TickOutput:  # fmt: skip
+                 cache_k: Tensor, cache_v: Tensor, ages: Tensor,
+                 corners: Tensor | None) -> TickOutput:  # fmt: skip
         config, count = self.dit.config, float(len(self.calls) + 1)
         self.calls.append(
             {"window": window, "actions": actions, "noise": noise, "cache_k": cache_k, "ages": ages}
         )
         kv = torch.full((BATCH, config.dit.depth, config.tokens, config.dit.width), count)
         x0 = torch.full((BATCH, config.window.slots, *config.latent_shape), count)
-        x0 = x0 + 0 * window[:, 1:]
-        return TickOutput(x0[:, 0], slide(x0, sigmas, noise), kv, -kv, x0)
+        x0 = x0 + 0 * window[:, 3:]
+        following = torch.cat([window[:, :1], window[:, 2:3], slide(x0, sigmas, noise)], 1)
+        return TickOutput(x0[:, 0], following, kv, -kv, x0)
+
+    def remember(self, window: Tensor, sigmas: Tensor, actions: Tensor, cache_k: Tensor,
+                 cache_v: Tensor, ages: Tensor,
+                 corners: Tensor | None) -> tuple[Tensor, Tensor]:  # fmt: skip
+        config, count = self.dit.config, float(len(self.calls) + 1)
+        self.calls.append({"window": window, "actions": actions, "ages": ages})
+        kv = torch.full((BATCH, config.dit.depth, config.tokens, config.dit.width), count)
+        return kv, -kv
 
 
 @pytest.fixture
@@ -70,7 +80,7 @@ def begin(out: RollOut, config: WorldConfig) -> dict[str, Tensor]:
     return given
 
 
-def test_start_frames_but_the_last_go_through_a_tick_each_into_the_cache(
+def test_start_frames_but_the_last_go_one_by_one_into_the_cache(
     out: RollOut, step: FakeStep, tiny: WorldConfig
 ) -> None:
     given = begin(out, tiny)
@@ -78,8 +88,11 @@ def test_start_frames_but_the_last_go_through_a_tick_each_into_the_cache(
     assert len(step.calls) == tiny.window.cache_frames
     for i, call in enumerate(step.calls):
         riding = (1 - sigmas[0]) * given["frames"][:, i] + sigmas[0] * given["noises"][i][:, 0]
-        torch.testing.assert_close(call["window"][:, 0], riding)
-        assert torch.equal(call["actions"][:, 0], given["actions"][:, i])
+        torch.testing.assert_close(call["window"][:, 2], riding)
+        assert torch.equal(call["window"][:, 0], given["frames"][:, 0])
+        before = i if i < 2 else i - 1
+        assert torch.equal(call["window"][:, 1], given["frames"][:, before])
+        assert torch.equal(call["actions"], given["actions"][:, i : i + 1])
     assert out.index.pushed == tiny.window.cache_frames
     assert out.cache_k[0, 0, :, 0, 0].tolist() == [1, 2, 3]
     assert out.cache_v[0, 0, :, 0, 0].tolist() == [-1, -2, -3]
@@ -91,7 +104,8 @@ def test_the_first_window_is_the_last_frame_and_the_plan_at_their_levels(
     given = begin(out, tiny)
     sigmas = torch.from_numpy(window_sigmas(tiny.window))
     planned = torch.cat([given["frames"][:, -1:], given["plan"]], 1)
-    torch.testing.assert_close(out.window, slide(planned, sigmas, given["noises"][-1]))
+    torch.testing.assert_close(out.window[:, 2:], slide(planned, sigmas, given["noises"][-1]))
+    assert torch.equal(out.window[:, :2], given["frames"][:, [0, -2]])
 
 
 def test_a_new_action_conditions_all_slots_and_the_one_before_the_previous_frame(
@@ -129,7 +143,6 @@ def test_gradients_stay_within_a_tick(tiny: WorldConfig, dit: RollingDiT) -> Non
     noise = torch.randn(given["noises"][0].shape)
     first = out.tick(given["actions"][:, 0], noise)
     assert first.x0.requires_grad
-    assert out.window is not None
     for kept in (out.window, out.cache_k, out.cache_v):
         assert not kept.requires_grad
 
@@ -143,4 +156,5 @@ def test_the_head_a_tick_returns_is_the_first_slots_clean_frame(
         result = out.tick(given["actions"][:, 0], torch.zeros(given["noises"][0].shape))
     assert torch.equal(result.head, result.x0[:, 0])
     context = 1 - tiny.window.context_sigma
-    torch.testing.assert_close(result.window[:, 0], context * result.head)
+    torch.testing.assert_close(result.window[:, 2], context * result.head)
+    assert torch.equal(result.window[:, 0], given["frames"][:, 0])

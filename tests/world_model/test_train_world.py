@@ -22,12 +22,12 @@ from world_model.data import index_branches
 from world_model.device import Compute
 from world_model.errors import DataError
 from world_model.latents import LatentSet
-from world_model.train_world import CropConfig, RollOutConfig, WorldTask, crop, moving_corners
+from world_model.self_forcing import RollOutConfig
+from world_model.train_world import CropConfig, WorldTask
 
 EPISODES, TICKS, BATCH = 3, 24, 16
-NEVER = RollOutConfig(start=10**6, growth=1)
+NEVER = RollOutConfig(start=10**6)
 WHOLE = CropConfig(share=0.0)
-ALWAYS = RollOutConfig(start=0, growth=1, share=1.0, horizon=6, gate=1e9)
 
 
 @pytest.fixture
@@ -92,11 +92,14 @@ def make(tiny: WorldConfig, data: LatentSet, monkeypatch: pytest.MonkeyPatch) ->
     return build
 
 
-def test_episodes_too_short_to_train_on_are_refused(make: Any, data: LatentSet) -> None:
+def test_episodes_too_short_to_train_on_are_refused(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_world, "SHEET_TICKS", 40)
     with pytest.raises(
         DataError, match="24 ticks are too short; use `rollplay collect --ticks 44`"
     ):
-        make(RollOutConfig(start=0, growth=1, horizon=40))
+        make(NEVER)
 
 
 def number(latents: Tensor) -> list[Any]:
@@ -160,49 +163,23 @@ def test_in_half_of_the_clips_or_more_the_key_changes_at_a_window(make: Any) -> 
     assert changed >= 10 * BATCH // 2
 
 
-def test_a_roll_out_is_graded_against_the_ticks_that_it_played(
-    make: Any, data: LatentSet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    played: list[tuple[Tensor, bool]] = []
-    tick = train_world.RollOut.tick
-
-    def traced(self: Any, action: Tensor, noise: Tensor) -> Any:
-        played.append((action, torch.is_grad_enabled()))
-        return tick(self, action, noise)
-
-    monkeypatch.setattr(train_world.RollOut, "tick", traced)
-    task = make(ALWAYS)
-    slots = task.config.window.slots
-    seen = set()
-    for seed in range(8):
-        played.clear()
-        task.graded.clear()
-        losses = task.losses(100, np.random.default_rng(seed))
-        assert torch.isfinite(losses["loss"])
-        graded = [i for i, (_, grad) in enumerate(played) if grad]
-        assert len(graded) == len(task.graded) > 0
-        assert set(np.diff(graded).tolist()) <= {slots}, "windows do not overlap"
-        seen.add(len(played))
-        for i, errors in zip(graded, task.graded, strict=True):
-            for row, frame in enumerate(number(errors["previous"])):
-                episode, before = moment(data, frame[0])
-                expected = data.held[episode, before + 1].tolist()
-                assert number(errors["target"])[row][0] == expected
-                action = torch.from_numpy(data.actions[episode, before + 1])
-                assert torch.equal(played[i][0][row], action)
-    assert len(seen) > 2, "horizons vary"
+def test_roll_outs_begin_at_their_step_and_take_turns_with_held_branches(make: Any) -> None:
+    task = make(RollOutConfig(start=5, share=0.5, groups=1, whole_groups=1, batch=2, whole_batch=2,
+                              crop_tokens=3))  # fmt: skip
+    kinds = {
+        step: {"tracking" in task.losses(step, np.random.default_rng(seed)) for seed in range(8)}
+        for step in (4, 5)
+    }
+    assert kinds == {4: {False}, 5: {False, True}}
 
 
 def test_roll_outs_that_have_left_the_truth_teach_nothing(make: Any) -> None:
-    task = make(RollOutConfig(start=0, growth=1, share=1.0, horizon=3, gate=0.0))
+    task = make(RollOutConfig(start=0, share=1.0, groups=1, whole_groups=0, batch=4,
+                              crop_tokens=3, gate=0.0))  # fmt: skip
     losses = task.losses(100, np.random.default_rng(0))
     assert losses["loss"] == 0
+    assert losses["tracking"] == 0
     losses["loss"].backward()
-
-
-def test_the_longest_roll_out_grows_from_one_tick() -> None:
-    config = RollOutConfig(start=10, growth=20, horizon=5)
-    assert [config.longest(step) for step in (0, 9, 10, 20, 30, 500)] == [0, 0, 1, 3, 5, 5]
 
 
 def test_some_actions_are_hidden_by_marks_of_their_own(tiny: WorldConfig, data: LatentSet) -> None:
@@ -220,26 +197,6 @@ def test_some_actions_are_hidden_by_marks_of_their_own(tiny: WorldConfig, data: 
     assert (dropped == dropped[:, :1]).all(), "a clip is dropped as a whole"
 
 
-def test_crops_contain_something_that_moves_and_stay_in_the_frame() -> None:
-    torch.manual_seed(0)
-    height, width, size = 6, 8, 3
-    before, after = torch.zeros(2, 200, 2, 4, height, width).unbind(0)
-    row, col = torch.randint(height, (200,)), torch.randint(width, (200,))
-    after[torch.arange(200), 0, :, row, col] = 1.0
-    top, left = moving_corners(before, after, size).unbind(1)
-    inside = (top <= row) & (row < top + size) & (left <= col) & (col < left + size)
-    assert inside.float().mean() > 0.95
-    assert ((top >= 0) & (top <= height - size) & (left >= 0) & (left <= width - size)).all()
-    assert len({*zip(top.tolist(), left.tolist(), strict=True)}) > 10
-
-
-def test_every_game_is_cropped_at_its_own_corner() -> None:
-    grid = torch.arange(30).reshape(5, 6).expand(2, 3, 5, 6)
-    cut = crop(grid, torch.tensor([[0, 1], [2, 3]]), 2)
-    assert cut[0, 0].tolist() == [[1, 2], [7, 8]]
-    assert cut[1, 2].tolist() == [[15, 16], [21, 22]]
-
-
 def test_cropped_clips_are_more_and_the_network_is_told_where_they_lie(
     make: Any, data: LatentSet
 ) -> None:
@@ -247,6 +204,6 @@ def test_cropped_clips_are_more_and_the_network_is_told_where_they_lie(
     losses = task.losses(0, np.random.default_rng(0))
     assert torch.isfinite(losses["loss"])
     assert task.clip["clean"].shape[0] == 2 * BATCH
-    assert task.clip["clean"].shape[-2:] == task.clip["slots"].shape[-2:] == (3, 3)
-    assert task.graded[0]["target"].shape[-2:] == (3, 3)
+    assert task.clip["clean"].shape[-2:] == task.clip["slots"].shape[-2:] == (12, 12)
+    assert task.graded[0]["target"].shape[-2:] == (12, 12)
     assert task.clip["corners"].shape == (2 * BATCH, 2)

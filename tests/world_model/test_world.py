@@ -22,6 +22,13 @@ SEED = 11
 HELD = np.array([[0, 1, 0], [0, 1, 1], [0, 0, 0], [1, 0, 0], [1, 0, 1]], np.bool_)
 
 
+def moved_on(given: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+    """What the fake step makes of a window: it keeps the sink, and halves and noises the rest."""
+    window = given["window"]
+    rest = window[:, 2:] * 0.5 + given["noise"]
+    return np.concatenate([window[:, :1], window[:, 2:3], rest], 1)
+
+
 class FakeBackend:
     """Graphs that are simple arithmetic, and a record of all that they were given.
 
@@ -43,8 +50,8 @@ class FakeBackend:
     def _step(self, given: dict[str, NDArray[Any]], out: dict[str, NDArray[Any]]) -> None:
         self.ticks.append({name: array.copy() for name, array in given.items()})
         memory = given["cache_k"].mean() + given["ages"].sum() + given["actions"][0, 1] @ range(6)
-        out["head"][:] = given["window"][:, 1] * 0.5 + memory / 100
-        out["next_window"][:] = given["window"] * 0.5 + given["noise"]
+        out["head"][:] = given["window"][:, 3] * 0.5 + memory / 100
+        out["next_window"][:] = moved_on(given)
         out["k"][:] = len(self.ticks)
         out["v"][:] = -len(self.ticks)
 
@@ -94,9 +101,12 @@ def test_reset_puts_all_start_frames_but_the_last_into_the_cache(
     assert len(backend.ticks) == tiny.window.cache_frames
     levels = window_sigmas(tiny.window).reshape(-1, 1, 1, 1)
     for i, tick in enumerate(backend.ticks):
-        noise = tick_noise(SEED, i, np.empty(tick["window"][0].shape, np.float32))
+        noise = tick_noise(SEED, 2 * i, np.empty(tick["noise"][0].shape, np.float32))
         expected = (1 - levels) * (start[i].mean() / 100) + levels * noise
-        np.testing.assert_allclose(tick["window"][0], expected, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(tick["window"][0, 2:], expected, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(tick["window"][0, 0], start[0].mean() / 100, rtol=1e-5)
+        if i < 2:  # the frame after the sink need not be its successor
+            np.testing.assert_allclose(tick["window"][0, 1], start[i].mean() / 100, rtol=1e-5)
         assert (tick["actions"] == encode_actions(np.zeros(3, np.bool_))).all()
 
 
@@ -126,8 +136,10 @@ def test_every_tick_has_the_noise_of_its_seed_and_number(
     world: RollingWorld, backend: FakeBackend, start: NDArray[np.uint8]
 ) -> None:
     play(world, start)
+    warm = len(start) - 1  # each frame of these has a window drawn for it, and a tick
     for number, tick in enumerate(backend.ticks):
-        expected = tick_noise(SEED, number, np.empty_like(tick["noise"][0]))
+        draw = 2 * number + 1 if number < warm else number + warm + 1
+        expected = tick_noise(SEED, draw, np.empty_like(tick["noise"][0]))
         np.testing.assert_array_equal(tick["noise"][0], expected)
 
 
@@ -137,7 +149,7 @@ def test_each_tick_reads_the_window_that_the_last_one_wrote(
     play(world, start)
     ticks = backend.ticks[-len(HELD) :]
     for last, tick in pairwise(ticks):
-        np.testing.assert_array_equal(tick["window"], last["window"] * 0.5 + last["noise"])
+        np.testing.assert_array_equal(tick["window"], moved_on(last))
 
 
 def test_finished_frames_go_round_the_ring_and_the_sink_stays(

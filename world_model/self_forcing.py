@@ -1,0 +1,181 @@
+"""Self-forcing: worlds that go on playing on their own output while they are trained.
+
+A pool of worlds rolls from recorded starts under recorded actions. A training step advances one
+batch of it by one tick with gradient, so every tick of play that the pool takes is also a lesson,
+and no tick is spent without one. A world that has left the truth would teach only blur: it starts
+anew elsewhere. Good networks keep their worlds long, so the horizon grows by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from world_model.device import Compute
+from world_model.dit import TOKEN_CELLS
+from world_model.latents import LatentSet
+from world_model.rolling import RollingStep, RollOut
+
+Moments = tuple[NDArray[np.int64], NDArray[np.int64]]
+MOVED = 0.01
+"""Root mean square change from which on a cell counts as moving."""
+EDGE = 2
+"""Cells from a crop's edge within which something may come in from outside."""
+
+
+@dataclass(frozen=True)
+class RollOutConfig:
+    """Self-forcing: from step `start` on, a `share` of the steps advances the pool of worlds.
+
+    `groups` batches of crops and `whole_groups` of whole frames take turns. A world whose worst
+    token is off by more than `gate` (mean square, pixels in [-1, 1]) has left the truth.
+    """
+
+    start: int
+    share: float = 0.5
+    groups: int = 6
+    batch: int = 96
+    crop_tokens: int = 5
+    whole_groups: int = 2
+    whole_batch: int = 32
+    gate: float = 0.05
+
+
+class Lesson(NamedTuple):
+    """What a tick of the pool gave, and should have: x0 and target (B, T, C, h, w), previous
+    (B, C, h, w) true frame, and `keep` (B, h, w): which cells the truth can judge."""
+
+    x0: Tensor
+    target: Tensor
+    previous: Tensor
+    keep: Tensor
+
+
+class Group:
+    """One batch of the pool: worlds of one shape that are advanced together."""
+
+    def __init__(
+        self,
+        data: LatentSet,
+        step: RollingStep,
+        compute: Compute,
+        choose: Callable[[np.random.Generator, int, int], Moments],
+        batch: int,
+        crop_tokens: int | None,
+        gate: float,
+    ) -> None:
+        self.data, self.step, self.compute, self.choose = data, step, compute, choose
+        self.batch, self.crop_tokens, self.gate = batch, crop_tokens, gate
+        self.episodes = np.zeros(batch, np.int64)
+        self.now = np.zeros(batch, np.int64)
+        self.played = np.zeros(batch, np.int64)
+        self.done = np.ones(batch, np.bool_)
+        self.out: RollOut | None = None
+
+    def advance(self, rng: np.random.Generator) -> Lesson:
+        """Start anew what has ended, advance all by a tick with gradient, and judge."""
+        if self.done.any():
+            self._restart(np.flatnonzero(self.done), rng)
+        assert self.out is not None
+        out, device = self.out, self.compute.device
+        action = torch.from_numpy(self.data.actions[self.episodes, self.now]).to(device)
+        target = self._cut(self.data.gather(self.data.held[self.episodes, self.now], device))
+        previous = self.data.held[self.episodes, self.now - 1, :1]
+        previous_frame = self._cut(self.data.gather(previous, device))
+        with self.compute.autocast():
+            result = out.tick(action, torch.randn_like(out.window[:, 2:]))
+        keep, entering = self._judgeable(target, previous_frame)
+        error = (result.head.detach().float() - target[:, 0]).square().mean(1)
+        tracks = F.avg_pool2d(error * keep, TOKEN_CELLS).amax((1, 2)) < self.gate
+        self.now += 1
+        self.played += 1
+        self.done = (~tracks | entering).cpu().numpy() | (self.now > self.data.ticks)
+        keep = keep * tracks[:, None, None]
+        return Lesson(result.x0, target, previous_frame[:, 0], keep)
+
+    def _judgeable(self, target: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+        """Tell which cells (B, h, w) a world can know, and which worlds (B,) to leave.
+
+        At the edge of a crop things come in that the crop has never shown. When more moves there
+        than inside, the crop has lost what it was cut around.
+        """
+        moved = (target - previous).square().mean(2).sqrt().amax(1)
+        if self.crop_tokens is None:
+            return torch.ones_like(moved), torch.zeros(len(moved), dtype=torch.bool)
+        assert self.out is not None
+        assert self.out.corners is not None
+        rows, columns = self.step.dit.config.grid
+        corners, most = self.out.corners, self.crop_tokens
+        edge = torch.zeros_like(moved, dtype=torch.bool)
+        edge[:, :EDGE] |= (corners[:, 0] > 0)[:, None, None]
+        edge[:, -EDGE:] |= (corners[:, 0] + most < rows)[:, None, None]
+        edge[:, :, :EDGE] |= (corners[:, 1] > 0)[:, None, None]
+        edge[:, :, -EDGE:] |= (corners[:, 1] + most < columns)[:, None, None]
+        outside = (moved * edge).sum((1, 2))
+        entering = (outside > MOVED) & (outside > moved.sum((1, 2)) / 2)
+        return (~(edge & (moved > MOVED))).float(), entering
+
+    @torch.no_grad()
+    def _restart(self, rows: NDArray[np.int64], rng: np.random.Generator) -> None:
+        """Start `rows` at recorded moments: an episode's first frame, then its last few."""
+        device, config = self.compute.device, self.step.dit.config
+        count = config.window.start_frames
+        episodes, starts = self.choose(rng, count + 2, len(rows))
+        self.episodes[rows], self.now[rows] = episodes, starts + count - 1
+        self.played[rows] = 0
+        times = starts[:, None] + np.arange(count - 1)
+        times = np.concatenate([np.zeros_like(times[:, :1]), times], 1)
+        index = episodes[:, None]
+        frames = self.data.gather(self.data.held[index, times, 0], device)
+        plan = self.data.gather(self.data.held[episodes, times[:, -1], 1:], device)
+        actions = torch.from_numpy(self.data.actions[index, times]).to(device)
+        corners, grid = None, None
+        if self.crop_tokens is not None:
+            grid = (self.crop_tokens, self.crop_tokens)
+            soon = self.data.gather(self.data.held[episodes, self.now[rows]], device)
+            corners = moving_corners(frames[:, -1:], soon, self.crop_tokens)
+            frames = crop(frames, corners, self.crop_tokens)
+            plan = crop(plan, corners, self.crop_tokens)
+        fresh = RollOut(self.step, len(rows), device, corners, grid)
+        shape = (count, len(rows), 1 + config.window.slots, *frames.shape[2:])
+        with self.compute.autocast():
+            fresh.start(frames, actions, plan, torch.randn(shape, device=device))
+        if self.out is None:
+            self.out = fresh
+        else:
+            self.out.adopt(torch.from_numpy(rows).to(device), fresh)
+
+    def _cut(self, latents: Tensor) -> Tensor:
+        if self.crop_tokens is None:
+            return latents
+        assert self.out is not None
+        assert self.out.corners is not None
+        return crop(latents, self.out.corners, self.crop_tokens)
+
+
+def moving_corners(before: Tensor, after: Tensor, size: int) -> Tensor:
+    """Choose crops (B, 2) of `size` tokens a side, each around a token that changes.
+
+    before, after: (B, P, C, h, w). Tokens are drawn by how much they change.
+    """
+    change = F.avg_pool2d((after - before).square().mean((1, 2)), TOKEN_CELLS)
+    height, width = change.shape[-2:]
+    token = torch.multinomial(change.flatten(1) + 1e-5, 1)[:, 0]
+    middle = torch.stack([token // width, token % width], 1)
+    corners = middle - torch.randint(1, size - 1, middle.shape, device=middle.device)
+    most = torch.tensor([height - size, width - size], device=middle.device)
+    return torch.minimum(corners.clamp(min=0), most)
+
+
+def crop(latents: Tensor, corners: Tensor, size: int) -> Tensor:
+    """Cut latents (B, ..., h, w) to size x size tokens, each game at its own corner."""
+    side, places = size * TOKEN_CELLS, (corners * TOKEN_CELLS).tolist()
+    parts = zip(latents, places, strict=True)
+    return torch.stack([x[..., r : r + side, c : c + side] for x, (r, c) in parts])
