@@ -208,10 +208,11 @@ class RollingDiT(nn.Module):
         rows, columns = (size // TOKEN_CELLS for size in cells.shape[-2:])
         told = F.pixel_shuffle(told.unflatten(-1, (rows, columns)), TOKEN_CELLS)
         told = told + self.tint(cond).flatten(0, 1)[..., None, None] + cells.flatten(0, 1)
-        cells_out: Tensor = self.fine(told.contiguous(memory_format=torch.channels_last))
-        drawn = cells_out.float().contiguous().unflatten(0, x.shape[:2])
+        drawn = self.fine(told.contiguous(memory_format=torch.channels_last))
+        drawn = drawn.float().contiguous().unflatten(0, x.shape[:2])
         change, fade = drawn[:, :, :-1], torch.sigmoid(drawn[:, :, -1:] + FADE_BIAS)
-        return previous + fade * (sink - previous) + CHANGE_SCALE * change
+        x0: Tensor = previous + fade * (sink - previous) + CHANGE_SCALE * change
+        return x0
 
 
 def _grid(latents: Tensor) -> tuple[int, int]:
