@@ -1,7 +1,7 @@
 """Joins recorded runs into the README's animation, side by side, frame for frame.
 
 Run from the repository: first, for each scene,
-`rollplay play SCENE --headless --ticks 160 --seed 3 --out runs/gif/SCENE`, then
+`rollplay play SCENE --headless --ticks 96 --seed 3 --out runs/gif/SCENE`, then
 `python docs/play_gif.py runs/gif/* docs/images/play.gif`.
 """
 

@@ -14,7 +14,9 @@ fps_option = click.option(
     "--fps", type=click.IntRange(1, 240), help="Ticks per second [default: the scene's]."
 )
 threads_option = click.option(
-    "--threads", type=click.IntRange(min=1), help="CPU threads [default: the physical cores]."
+    "--threads",
+    type=click.IntRange(min=1),
+    help="CPU threads [default: physical cores, at least 2].",
 )
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document instead of a table."
