@@ -69,20 +69,22 @@ def _check_fit(graph: str, nodes: Sequence[ort.NodeArg], arrays: Buffers) -> Non
 
 def default_threads() -> int:
     """Return the number of physical cores; of hyper-threads where there is but one core."""
-    return max(physical_cores(), min(2, os.cpu_count() or 1))
+    return max(physical_cores(), min(2, _allowed_cpus()))
 
 
 def physical_cores() -> int:
     """Return the number of cores this process may use, without hyper-threads where known."""
-    allowed = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    allowed = _allowed_cpus()
     try:
         siblings = Path("/sys/devices/system/cpu/cpu0/topology/thread_siblings_list").read_text()
     except OSError:
         return allowed
     threads = len(_cpu_list(siblings))
     return max(1, allowed // max(1, threads))
+
+
+def _allowed_cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cpu_list(text: str) -> list[int]:

@@ -106,7 +106,8 @@ class RollOut:
         """
         sink, last = frames[:, :1], frames.shape[1] - 1
         for i in range(last + 1):
-            before = frames[:, max(i - 1, min(i, 1)) :][:, :1]
+            earlier = i if i < 2 else i - 1  # the sink need not be right before its follower
+            before = frames[:, earlier : earlier + 1]
             planned = torch.cat([frames[:, i : i + 1], plan], 1)
             self.window = torch.cat([sink, before, slide(planned, self.sigmas, noises[i])], 1)
             self.previous_action = actions[:, i]

@@ -75,7 +75,6 @@ class Group:
         self.batch, self.crop_tokens, self.gate = batch, crop_tokens, gate
         self.episodes = np.zeros(batch, np.int64)
         self.now = np.zeros(batch, np.int64)
-        self.played = np.zeros(batch, np.int64)
         self.done = np.ones(batch, np.bool_)
         self.out: RollOut | None = None
 
@@ -95,7 +94,6 @@ class Group:
         error = (result.head.detach().float() - target[:, 0]).square().mean(1)
         tracks = F.avg_pool2d(error * keep, TOKEN_CELLS).amax((1, 2)) < self.gate
         self.now += 1
-        self.played += 1
         self.done = (~tracks | entering).cpu().numpy() | (self.now > self.data.ticks)
         keep = keep * tracks[:, None, None]
         return Lesson(result.x0, target, previous_frame[:, 0], keep)
@@ -129,13 +127,7 @@ class Group:
         count = config.window.start_frames
         episodes, starts = self.choose(rng, count + 2, len(rows))
         self.episodes[rows], self.now[rows] = episodes, starts + count - 1
-        self.played[rows] = 0
-        times = starts[:, None] + np.arange(count - 1)
-        times = np.concatenate([np.zeros_like(times[:, :1]), times], 1)
-        index = episodes[:, None]
-        frames = self.data.gather(self.data.held[index, times, 0], device)
-        plan = self.data.gather(self.data.held[episodes, times[:, -1], 1:], device)
-        actions = torch.from_numpy(self.data.actions[index, times]).to(device)
+        frames, actions, plan = recorded_start(self.data, episodes, starts, count, device)
         corners, grid = None, None
         if self.crop_tokens is not None:
             grid = (self.crop_tokens, self.crop_tokens)
@@ -158,6 +150,25 @@ class Group:
         assert self.out is not None
         assert self.out.corners is not None
         return crop(latents, self.out.corners, self.crop_tokens)
+
+
+def recorded_start(
+    data: LatentSet,
+    episodes: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    count: int,
+    device: torch.device,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what `RollOut.start` needs: frames, actions and plan of recorded moments.
+
+    The first of the `count` frames is the episode's first, the others follow from `starts` on.
+    """
+    times = starts[:, None] + np.arange(count - 1)
+    times = np.concatenate([np.zeros_like(times[:, :1]), times], 1)
+    rows = episodes[:, None]
+    frames = data.gather(data.held[rows, times, 0], device)
+    actions = torch.from_numpy(data.actions[rows, times]).to(device)
+    return frames, actions, data.gather(data.held[episodes, times[:, -1], 1:], device)
 
 
 def moving_corners(before: Tensor, after: Tensor, size: int) -> Tensor:

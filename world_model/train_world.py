@@ -26,7 +26,7 @@ from world_model.latents import LatentSet
 from world_model.optim import build_optimizers
 from world_model.rolling import RollingStep, RollOut
 from world_model.schedule import staircase
-from world_model.self_forcing import Group, RollOutConfig, crop, moving_corners
+from world_model.self_forcing import Group, RollOutConfig, crop, moving_corners, recorded_start
 
 SLOT_WEIGHTS = (1.0, 0.5, 0.3, 0.2, 0.2)
 MOTION_WEIGHT = 11.0
@@ -161,23 +161,6 @@ class WorldTask:
         losses = self._errors(x0, target, previous, keep)
         return losses | {"tracking": lesson.keep.amax((1, 2)).mean()}
 
-    def _start(
-        self,
-        out: RollOut,
-        episodes: NDArray[np.int64],
-        starts: NDArray[np.int64],
-        shape: tuple[int, ...],
-    ) -> None:
-        """Warm a roll-out up on the episode's first frame and the last recorded frames."""
-        device, count = self.compute.device, self.config.window.start_frames
-        times = starts[:, None] + np.arange(count - 1)
-        times = np.concatenate([np.zeros_like(times[:, :1]), times], 1)
-        rows = episodes[:, None]
-        frames = self.data.gather(self.data.held[rows, times, 0], device)
-        actions = torch.from_numpy(self.data.actions[rows, times]).to(device)
-        plan = self.data.gather(self.data.held[episodes, times[:, -1], 1:], device)
-        out.start(frames, actions, plan, torch.randn(count, *shape, device=device))
-
     def _choose_clips(
         self, rng: np.random.Generator, length: int, batch: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -225,7 +208,7 @@ class WorldTask:
     def _errors(
         self, x0: Tensor, target: Tensor, previous: Tensor, keep: Tensor
     ) -> dict[str, Tensor]:
-        """Weigh the errors of x0 (B, P, T, C, h, w): slots, moving tokens, and tokens to keep.
+        """Weigh the errors of x0 (B, P, T, C, h, w): slots, moving cells, and cells to keep.
 
         `previous` (B, P, C, h, w) is the true frame before each head, `keep` (B, P, h, w).
         """
@@ -249,7 +232,9 @@ class WorldTask:
         shape = (rows, 1 + window.slots, *self.config.latent_shape)
         out = RollOut(RollingStep(module), rows, device)
         torch.manual_seed(0)
-        self._start(out, episodes, starts, shape)
+        count = window.start_frames
+        start = recorded_start(self.data, episodes, starts, count, device)
+        out.start(*start, torch.randn(count, *shape, device=device))
         true, dreamed = [], []
         for tick in range(SHEET_TICKS):
             now = starts + window.start_frames - 1 + tick
