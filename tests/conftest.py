@@ -19,6 +19,6 @@ def tiny() -> WorldConfig:
         fps=20,
         frame_height=32,
         frame_width=48,
-        dit=DiTConfig(width=32, depth=2, heads=2, mlp_ratio=2, conv_width=8),
+        dit=DiTConfig(width=32, depth=2, heads=2, mlp_ratio=2, tile_width=12, cell_width=8),
         codec=CodecConfig(channels=5, width=8, depth=1),
     )

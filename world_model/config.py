@@ -25,13 +25,18 @@ class CodecConfig:
 
 @dataclass(frozen=True)
 class DiTConfig:
-    """Sizes of the rolling diffusion transformer; `conv_width` of its convolutions on cells."""
+    """Sizes of the rolling diffusion transformer.
+
+    `width` and `depth` are those of its tokens; around them are convolutions on tiles of 2x2
+    cells, `tile_width` wide, and on cells, `cell_width` wide.
+    """
 
     width: int = 192
-    depth: int = 5
+    depth: int = 3
     heads: int = 3
     mlp_ratio: int = 4
-    conv_width: int = 64
+    tile_width: int = 128
+    cell_width: int = 48
 
     TOKEN_CELLS = 4
 

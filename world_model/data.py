@@ -20,7 +20,8 @@ from games.platformer import physics
 from games.platformer.generator import generate
 from games.platformer.level import Levels
 from games.platformer.policy import PlayLikePolicy
-from games.platformer.render import Renderer
+from games.platformer.render import HERO_LEFT_PX, Renderer
+from games.platformer.sprites import HERO_H, HERO_W
 from games.platformer.themes import THEMES, Palette, jitter
 from world_model.errors import DataError
 
@@ -178,6 +179,28 @@ def replay(
                 if len(new):
                     frames = renderer.take(new).render(branch.take(new))
                     yield branches.held[part, tick, k][new], frames
+
+
+def player_boxes(recording: Recording) -> NDArray[np.int64]:
+    """Return top, bottom, left and right of the player as drawn, in pixels, (N, K + 1, 4)."""
+    levels = Levels.stack([generate(int(seed)) for seed in recording.seeds])
+    state = physics.initial(levels)
+    places = [(state.x, state.y)]
+    for tick in range(recording.ticks):
+        state, _ = physics.step(levels, state, recording.actions[:, tick])
+        places.append((state.x, state.y))
+    left, top = (
+        np.array(places, np.int64).transpose(1, 2, 0) - np.array([HERO_LEFT_PX, 0])[:, None, None]
+    )
+    return np.stack([top, top + HERO_H, left, left + HERO_W], -1)
+
+
+def bare_frames(recording: Recording, chunk: int = 256) -> Iterator[NDArray[np.uint8]]:
+    """Yield every level without player, enemies and coins, in chunks (n, 128, 128, 3)."""
+    for start in range(0, len(recording), chunk):
+        levels, palettes = stage(recording.seeds[start : start + chunk])
+        renderer = Renderer(levels, palettes)
+        yield np.stack([renderer.background(i) for i in range(len(levels))])
 
 
 def sample_frames(

@@ -18,11 +18,15 @@ from tqdm import tqdm
 
 from world_model.actions import encode_actions
 from world_model.codec import Codec
-from world_model.data import Recording, index_branches, replay
+from world_model.config import CodecConfig
+from world_model.data import Recording, bare_frames, index_branches, player_boxes, replay
 from world_model.device import Compute
 from world_model.distributed import Ranks
 
 ENCODE_BATCH = 256
+CELL = CodecConfig.CELL_PX
+LEAP_PX = 16
+"""No player moves farther than this in a tick, but when it starts anew."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +35,17 @@ class LatentSet:
 
     `latents` (M, C, h, w) float16; `held` (N, K + 1, T) indexes them (see `data.Branches`);
     `actions` (N, K + 1, A + 3) tokens, those that caused each frame (NOOP for the first);
-    `changes` (n, 2): the (episode, tick) at which the held buttons changed.
+    `changes` (n, 2): the (episode, tick) at which the held buttons changed; `bare` (N, C, h, w)
+    the levels with nobody in them; `players` (N, K + 1, 4): top, bottom, left and right of the
+    player as drawn, in pixels.
     """
 
     latents: Tensor
     held: NDArray[np.int64]
     actions: NDArray[np.float32]
     changes: NDArray[np.int64]
+    bare: Tensor
+    players: NDArray[np.int64]
 
     @property
     def episodes(self) -> int:
@@ -47,6 +55,22 @@ class LatentSet:
     def ticks(self) -> int:
         """The last tick of every episode."""
         return int(self.held.shape[1]) - 1
+
+    @property
+    def returns(self) -> NDArray[np.int64]:
+        """The (episode, tick) (n, 2) at which the player was put elsewhere: back at the start."""
+        leaps = np.abs(np.diff(self.players, axis=1)).max(-1) > LEAP_PX
+        return np.asarray(np.argwhere(leaps) + np.array([0, 1]))
+
+    def player_cells(
+        self, episodes: NDArray[np.int64], times: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Tell which cells (..., h, w) the player covers."""
+        top, bottom, left, right = np.moveaxis(self.players[episodes, times], -1, 0)[..., None]
+        height, width = (np.arange(size) * CELL for size in self.latents.shape[-2:])
+        rows = (height + CELL > top) & (height < bottom)
+        columns = (width + CELL > left) & (width < right)
+        return np.asarray(rows[..., None] & columns[..., None, :])
 
     def gather(self, index: NDArray[np.int64], device: torch.device) -> Tensor:
         """Return latents (*index.shape, C, h, w) float32 on `device`."""
@@ -76,7 +100,19 @@ def load_latents(
         branches.held,
         encode_actions(held),
         np.stack([episode, tick + 1], 1),
+        _encode_bare(recording, codec, compute),
+        player_boxes(recording),
     )
+
+
+@torch.no_grad()
+def _encode_bare(recording: Recording, codec: Codec, compute: Compute) -> Tensor:
+    """Encode every level with nobody in it, (N, C, h, w) float16."""
+    parts = [
+        codec.encode(torch.from_numpy(frames).to(compute.device)).half()
+        for frames in bare_frames(recording)
+    ]
+    return torch.cat(parts)
 
 
 @torch.no_grad()

@@ -19,7 +19,10 @@ ITERATIONS = 5
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum orthogonalised: every update has unit-scale singular values."""
+    """Momentum orthogonalised: every update has unit-scale singular values.
+
+    A convolution's weight is taken as the matrix from a patch to its output.
+    """
 
     def __init__(
         self,
@@ -54,8 +57,9 @@ class Muon(torch.optim.Optimizer):
             assert gradient is not None
             state["momentum"].lerp_(gradient, 1 - group["momentum"])
             looks_ahead.append(gradient.lerp(state["momentum"], group["momentum"]))
-        updates = orthogonalize(torch.stack(looks_ahead).to(self._dtype))
-        rows, cols = params[0].shape
+        stacked = torch.stack(looks_ahead).flatten(2)
+        updates = orthogonalize(stacked.to(self._dtype)).reshape(len(params), *params[0].shape)
+        rows, cols = stacked.shape[1:]
         scale = group["lr"] * max(1.0, rows / cols) ** 0.5
         for param, update in zip(params, updates, strict=True):
             param.mul_(1 - group["lr"] * group["weight_decay"])
@@ -79,11 +83,11 @@ def build_optimizers(
     *,
     lr: float,
     matrix_lr: float,
-    matrices: nn.Module | None,
+    matrices: Iterable[nn.Module],
     dtype: torch.dtype,
 ) -> list[torch.optim.Optimizer]:
-    """Muon for the 2-D weights of `matrices` (if any), AdamW for every other parameter."""
-    inner = {p for p in matrices.parameters() if p.ndim == 2} if matrices else set()
+    """Muon for the weights of `matrices`' layers (if any), AdamW for every other parameter."""
+    inner = {p for layers in matrices for p in layers.parameters() if p.ndim >= 2}
     rest = [p for p in module.parameters() if p.requires_grad and p not in inner]
     optimizers: list[torch.optim.Optimizer] = [
         torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.99), weight_decay=0.01)

@@ -34,6 +34,7 @@ class WorldRun:
     roll_out: RollOutConfig
     plan: Plan
     crops: CropConfig = field(default_factory=CropConfig)
+    mishap_share: float = 0.25
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,17 @@ class Preset:
 
 PRESETS: Final = {
     "cpu": Preset(
-        episodes=768,
-        ticks=160,
+        episodes=1280,
+        ticks=112,
         codec_config=CodecConfig(),
         dit=DiTConfig(),
         codec=CodecRun(32, 1e-3, Plan(steps=900, warmup=100)),
         world=WorldRun(
-            8,
-            8e-4,
+            4,
+            1e-3,
             0.012,
-            RollOutConfig(start=800, share=0.5),
-            Plan(steps=2680, warmup=100, decay=0.25),
+            RollOutConfig(start=1200, batch=40, whole_batch=12),
+            Plan(steps=7500, warmup=200, decay=0.4),
         ),
     ),
     "gpu": Preset(
@@ -83,7 +84,7 @@ PRESETS: Final = {
         episodes=6,
         ticks=24,
         codec_config=CodecConfig(12, 8, 1),
-        dit=DiTConfig(width=32, depth=2, heads=2, mlp_ratio=2, conv_width=8),
+        dit=DiTConfig(width=32, depth=2, heads=2, mlp_ratio=2, tile_width=16, cell_width=8),
         codec=CodecRun(4, 2e-3, Plan(steps=6, warmup=2, checkpoint_every=3)),
         world=WorldRun(
             2,

@@ -5,7 +5,7 @@ This is the graph that play runs (exported as `step`) and that roll-outs train t
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -48,13 +48,6 @@ class RollingStep(nn.Module):
         x0, k, v = self.dit.step(window, sigmas, actions, cache_k, cache_v, ages, corners)
         following = torch.cat([window[:, :1], window[:, 2:3], slide(x0, sigmas, noise)], 1)
         return TickOutput(x0[:, 0], following, k, v, x0)
-
-    def remember(
-        self, window: Tensor, sigmas: Tensor, actions: Tensor, *memory: Any
-    ) -> tuple[Tensor, Tensor]:
-        """Return `k` and `v` of the last frame of a window (B, 3, C, h, w) without slots."""
-        _, k, v = self.dit.step(window, sigmas, actions, *memory)
-        return k, v
 
 
 def slide(x0: Tensor, sigmas: Tensor, noise: Tensor) -> Tensor:
@@ -112,9 +105,9 @@ class RollOut:
             self.window = torch.cat([sink, before, slide(planned, self.sigmas, noises[i])], 1)
             self.previous_action = actions[:, i]
             if i < last:
-                own = actions[:, i : i + 1]
-                k, v = self.step.remember(self.window[:, :3], self.sigmas[:1], own, *self._memory())
-                self._push(k, v)
+                finished, own = self.window[:, :3], actions[:, i : i + 1]
+                kept = self.step.dit.remember(finished, self.sigmas[:1], own, *self._memory())
+                self._push(*kept)
 
     def tick(self, action: Tensor, noise: Tensor) -> TickOutput:
         """Advance by one frame under `action` (B, A + 3); gradients do not cross ticks."""

@@ -109,13 +109,7 @@ class Group:
             return torch.ones_like(moved), torch.zeros(len(moved), dtype=torch.bool)
         assert self.out is not None
         assert self.out.corners is not None
-        rows, columns = self.step.dit.config.grid
-        corners, most = self.out.corners, self.crop_tokens
-        edge = torch.zeros_like(moved, dtype=torch.bool)
-        edge[:, :EDGE] |= (corners[:, 0] > 0)[:, None, None]
-        edge[:, -EDGE:] |= (corners[:, 0] + most < rows)[:, None, None]
-        edge[:, :, :EDGE] |= (corners[:, 1] > 0)[:, None, None]
-        edge[:, :, -EDGE:] |= (corners[:, 1] + most < columns)[:, None, None]
+        edge = open_edges(self.out.corners, self.crop_tokens, self.step.dit.config.grid)
         outside = (moved * edge).sum((1, 2))
         entering = (outside > MOVED) & (outside > moved.sum((1, 2)) / 2)
         return (~(edge & (moved > MOVED))).float(), entering
@@ -183,6 +177,20 @@ def moving_corners(before: Tensor, after: Tensor, size: int) -> Tensor:
     corners = middle - torch.randint(1, size - 1, middle.shape, device=middle.device)
     most = torch.tensor([height - size, width - size], device=middle.device)
     return torch.minimum(corners.clamp(min=0), most)
+
+
+def open_edges(corners: Tensor, size: int, grid: tuple[int, int]) -> Tensor:
+    """Mark the cells (B, h, w) at those edges of crops that are no edges of the frame.
+
+    What comes in there, the crop has never shown.
+    """
+    side = torch.arange(size * TOKEN_CELLS, device=corners.device)
+    edges = []
+    for corner, tokens in zip(corners.unbind(1), grid, strict=True):
+        before = (side < EDGE) & (corner > 0)[:, None]
+        after = (side >= len(side) - EDGE) & (corner + size < tokens)[:, None]
+        edges.append(before | after)
+    return edges[0][:, :, None] | edges[1][:, None, :]
 
 
 def crop(latents: Tensor, corners: Tensor, size: int) -> Tensor:

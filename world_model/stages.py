@@ -91,6 +91,7 @@ def train_world(
         matrix_lr=run.matrix_lr,
         roll_out=run.roll_out,
         crops=run.crops,
+        mishap_share=run.mishap_share,
         compiled=size.compiled,
     )
     trainer = Trainer(task, _plan(run.plan, steps, seed), out, ranks)

@@ -51,7 +51,7 @@ class CodecTask:
         self.codec.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.module: nn.Module = self.codec
         self.optimizers = build_optimizers(
-            self.codec, lr=lr, matrix_lr=0.0, matrices=None, dtype=compute.dtype
+            self.codec, lr=lr, matrix_lr=0.0, matrices=(), dtype=compute.dtype
         )
         self._pool: tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.int64]]
         self._pool_number = -1

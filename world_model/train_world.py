@@ -23,10 +23,19 @@ from world_model.device import Compute
 from world_model.dit import RollingDiT
 from world_model.errors import DataError
 from world_model.latents import LatentSet
+from world_model.mishaps import Lesson, befall
 from world_model.optim import build_optimizers
 from world_model.rolling import RollingStep, RollOut
 from world_model.schedule import staircase
-from world_model.self_forcing import Group, RollOutConfig, crop, moving_corners, recorded_start
+from world_model.self_forcing import (
+    MOVED,
+    Group,
+    RollOutConfig,
+    crop,
+    moving_corners,
+    open_edges,
+    recorded_start,
+)
 
 SLOT_WEIGHTS = (1.0, 0.5, 0.3, 0.2, 0.2)
 MOTION_WEIGHT = 11.0
@@ -73,6 +82,7 @@ class WorldTask:
         matrix_lr: float,
         roll_out: RollOutConfig,
         crops: CropConfig,
+        mishap_share: float,
         compiled: bool = False,
     ) -> None:
         longest = max(CLIP_FRAMES, config.window.start_frames + SHEET_TICKS)
@@ -82,12 +92,16 @@ class WorldTask:
             )
         self.config, self.data, self.codec, self.compute = config, data, codec, compute
         self.batch, self.roll_out, self.crops = batch, roll_out, crops
-        self.dit = RollingDiT(config).to(compute.device)
+        self.mishap_share = mishap_share
+        self.dit = RollingDiT(config)
+        self.dit.painter.use_components(codec.components)
+        self.dit.to(compute.device)
         self.module: nn.Module = self.dit
         self._clip = torch.compile(self.dit.clip) if compiled else self.dit.clip
         self.optimizers = build_optimizers(
-            self.dit, lr=lr, matrix_lr=matrix_lr, matrices=self.dit.blocks, dtype=compute.dtype
+            self.dit, lr=lr, matrix_lr=matrix_lr, matrices=self.dit.matrices, dtype=compute.dtype
         )
+        self._returns = data.returns
         self._pool: list[Group] = []
         slots = config.window.slots
         self.weights = torch.tensor(SLOT_WEIGHTS[:slots], device=compute.device)
@@ -106,42 +120,41 @@ class WorldTask:
         batch = self.batch * self.crops.batch_factor if cropped else self.batch
         episodes, starts = self._choose_clips(rng, CLIP_FRAMES, batch)
         frames = starts[:, None] + np.arange(CLIP_FRAMES)
-        heads = starts[:, None] + np.arange(CLIP_FRAMES - CLIP_TICKS, CLIP_FRAMES) + 1
+        heads = frames[:, -CLIP_TICKS:] + 1
         rows = episodes[:, None]
-        finished = np.concatenate(
-            [self.data.held[rows, 0, :1], self.data.held[rows, frames, :1]], 1
-        )[..., 0]
-        clean = self.data.gather(finished, device)
+        clean = self.data.gather(self.data.held[rows, np.pad(frames, ((0, 0), (1, 0))), 0], device)
         plan = self.data.gather(self.data.held[rows, heads - 1, 1:], device)
         target = self.data.gather(self.data.held[rows, heads], device)
-        corners = None
-        if cropped:
-            size = self.crops.tokens
-            corners = moving_corners(clean[:, -CLIP_TICKS:], target[:, :, 0], size)
-            clean, plan, target = (crop(part, corners, size) for part in (clean, plan, target))
         clean_actions = torch.from_numpy(
             np.concatenate([self.data.actions[rows, 0], self.data.actions[rows, frames]], 1)
         ).to(device)
         actions = torch.from_numpy(self.data.actions[rows, heads]).to(device)
         clean_actions, actions = self._hide(clean_actions, actions)
-
-        context_sigma = torch.rand(clean.shape[:2], device=device) * MAX_CONTEXT_SIGMA
-        context_sigma[:, 0] = 0
-        context_sigma *= torch.rand(len(clean), 1, device=device) < NOISY_CONTEXT_SHARE
-        slot_sigma = self._jittered(target.shape[:3])
+        lesson = Lesson(clean, target, self._jittered(target.shape[:3]))
+        befall(lesson, self.data, episodes, frames, rng, share=self.mishap_share, whole=not cropped)
+        corners, open_edge = None, torch.zeros_like(target[:, 0, 0, 0], dtype=torch.bool)
+        if cropped:
+            size = self.crops.tokens
+            corners = moving_corners(clean[:, -CLIP_TICKS:], lesson.target[:, :, 0], size)
+            clean, plan, target = (
+                crop(part, corners, size) for part in (lesson.clean, plan, lesson.target)
+            )
+            open_edge = open_edges(corners, size, self.config.grid)
+        context_sigma = self._context_sigmas(clean.shape[:2])
         entering = torch.zeros_like(target[:, :, :1])
         with self.compute.autocast():
             x0 = self._clip(
                 _noised(clean, context_sigma),
                 context_sigma,
                 clean_actions,
-                _noised(torch.cat([plan, entering], 2), slot_sigma),
-                slot_sigma,
+                _noised(torch.cat([plan, entering], 2), lesson.sigmas),
+                lesson.sigmas,
                 actions[:, :, None].expand(-1, -1, slots, -1),
                 corners,
             )
-        previous = clean[:, -CLIP_TICKS:]
-        return self._errors(x0, target, previous, torch.ones_like(target[:, :, 0, 0]))
+        moved = _moved(target, clean[:, -CLIP_TICKS:])
+        keep = ~(open_edge[:, None, None] & (moved > MOVED)) * lesson.judged[..., None, None]
+        return self._errors(x0, target, moved, keep)
 
     def _roll_out_losses(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Advance one group of the pool of self-played worlds by a tick."""
@@ -158,7 +171,8 @@ class WorldTask:
             ]  # fmt: skip
         lesson = self._pool[int(rng.integers(len(self._pool)))].advance(rng)
         x0, target, previous, keep = (part[:, None] for part in lesson)
-        losses = self._errors(x0, target, previous, keep)
+        keep = keep[:, :, None].expand(-1, -1, target.shape[2], -1, -1)
+        losses = self._errors(x0, target, _moved(target, previous), keep)
         return losses | {"tracking": lesson.keep.amax((1, 2)).mean()}
 
     def _choose_clips(
@@ -167,17 +181,25 @@ class WorldTask:
         """Choose clips of `length` + 1 frames; in half of them the buttons change late.
 
         A quarter begins within an episode's first ticks: the sink then still shows the player
-        where it is, which is how every session starts and rare in a recording.
+        where it is, which is how every session starts and rare in a recording. In an eighth the
+        player starts anew.
         """
         episodes = rng.integers(self.data.episodes, size=batch)
         last = self.data.ticks - length
         starts = rng.integers(0, last + 1, size=batch)
         half, quarter = batch // 2, batch // 4
         starts[half : half + quarter] = rng.integers(0, min(EARLY_TICKS, last) + 1, size=quarter)
-        picked = self.data.changes[rng.integers(len(self.data.changes), size=half)]
-        back = length - rng.integers(0, min(CLIP_TICKS, length), size=half)
-        episodes[:half] = picked[:, 0]
-        starts[:half] = np.clip(picked[:, 1] - back, 0, last)
+        chosen = (
+            (self.data.changes, slice(half)),
+            (self._returns, slice(batch - batch // 8, None)),
+        )
+        for late, part in chosen:
+            if not len(late):
+                continue
+            picked = late[rng.integers(len(late), size=len(starts[part]))]
+            back = length - rng.integers(0, min(CLIP_TICKS, length), size=len(picked))
+            episodes[part] = picked[:, 0]
+            starts[part] = np.clip(picked[:, 1] - back, 0, last)
         return episodes, starts
 
     def _hide(self, clean_actions: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
@@ -189,6 +211,14 @@ class WorldTask:
         hide = torch.rand_like(clean_actions[..., :1]) < 0.05
         drop = torch.rand_like(actions[:, :1, :1]) < 0.05
         return torch.where(hide, unknown, clean_actions), torch.where(drop, dropped, actions)
+
+    def _context_sigmas(self, shape: torch.Size) -> Tensor:
+        """Return the noise levels (B, F) of finished frames: mostly 0, and of the sink always."""
+        device = self.compute.device
+        sigmas = torch.rand(shape, device=device) * MAX_CONTEXT_SIGMA
+        sigmas[:, 0] = 0
+        noisy: Tensor = torch.rand(len(sigmas), 1, device=device) < NOISY_CONTEXT_SHARE
+        return sigmas * noisy
 
     def _jittered(self, shape: torch.Size) -> Tensor:
         """Return slot sigmas (B, P, T): the staircase with jitter, lifted by some share, or to 1.
@@ -205,20 +235,16 @@ class WorldTask:
         sigmas = sigmas + lift * (1 - sigmas)
         return torch.where(self.stairs == 1, torch.ones_like(sigmas), sigmas)
 
-    def _errors(
-        self, x0: Tensor, target: Tensor, previous: Tensor, keep: Tensor
-    ) -> dict[str, Tensor]:
-        """Weigh the errors of x0 (B, P, T, C, h, w): slots, moving cells, and cells to keep.
+    def _errors(self, x0: Tensor, target: Tensor, moved: Tensor, keep: Tensor) -> dict[str, Tensor]:
+        """Weigh the errors of x0 (B, P, T, C, h, w): slots, `moved` cells, and cells to `keep`.
 
-        `previous` (B, P, C, h, w) is the true frame before each head, `keep` (B, P, h, w).
+        moved, keep: (B, P, T, h, w).
         """
-        moved = (target - previous[:, :, None]).square().mean(3).sqrt()
-        weight = 1 + MOTION_WEIGHT * (moved / MOTION_SCALE).clamp(max=1.0)
+        weight = keep * (1 + MOTION_WEIGHT * (moved / MOTION_SCALE).clamp(max=1.0))
         error = (x0.float() - target).square().mean(3)
-        windows = keep.amax((2, 3)).sum().clamp(min=1)
-        weighted = (error * weight * keep[:, :, None]).mean((3, 4))
-        head = (error[:, :, 0] * keep).mean((2, 3)).sum() / windows
-        loss = (weighted * self.weights).sum() / windows
+        windows = keep.amax((2, 3, 4)).sum().clamp(min=1)
+        loss = ((error * weight).mean((3, 4)) * self.weights).sum() / windows
+        head = (error[:, :, 0] * keep[:, :, 0]).mean((2, 3)).sum() / windows
         return {"loss": loss, "head_mse": head}
 
     @torch.no_grad()
@@ -250,6 +276,11 @@ class WorldTask:
         return np.concatenate(
             [np.concatenate(list(row), 1) for pair in zip(*pairs, strict=True) for row in pair]
         )
+
+
+def _moved(target: Tensor, previous: Tensor) -> Tensor:
+    """Root mean square change (B, P, T, h, w) since the true frames (B, P, C, h, w) before."""
+    return (target - previous[:, :, None]).square().mean(3).sqrt()
 
 
 def _noised(x0: Tensor, sigma: Tensor) -> Tensor:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
+from world_model.actions import encode_actions
 from world_model.config import WorldConfig
+from world_model.data import index_branches
 from world_model.dit import RollingDiT
+from world_model.latents import LatentSet
 
 
 @pytest.fixture
@@ -33,3 +38,28 @@ def dit(tiny: WorldConfig, stir: Callable[[nn.Module], nn.Module]) -> RollingDiT
     module = stir(RollingDiT(tiny))
     assert isinstance(module, RollingDiT)
     return module.eval()
+
+
+@pytest.fixture
+def numbered() -> Callable[[WorldConfig, NDArray[np.bool_]], LatentSet]:
+    """Make a data set of recorded buttons in which a frame's latents are its number.
+
+    Every tensor can so be traced to a moment. The player stands at the top left; a bare level is
+    minus one all over.
+    """
+
+    def build(config: WorldConfig, held: NDArray[np.bool_]) -> LatentSet:
+        branches = index_branches(held, config.window.slots)
+        numbers = torch.arange(branches.frames, dtype=torch.float32)
+        acted = np.pad(held, ((0, 0), (1, 0), (0, 0)))
+        changed = (acted[:, 1:] != acted[:, :-1]).any(-1)
+        return LatentSet(
+            numbers[:, None, None, None].expand(-1, *config.latent_shape).contiguous(),
+            branches.held,
+            encode_actions(acted),
+            np.argwhere(changed) + np.array([0, 1]),
+            -torch.ones(len(held), *config.latent_shape),
+            np.broadcast_to([0, 4, 0, 4], (*acted.shape[:2], 4)),
+        )
+
+    return build

@@ -17,7 +17,8 @@ from torch.nn import functional as F
 from world_model.actions import MARKS
 from world_model.cache import CacheIndex
 from world_model.config import WorldConfig
-from world_model.dit import FADE_BIAS, RollingDiT, StepOutput
+from world_model.dit import RollingDiT, StepOutput
+from world_model.painter import SOURCE_BIAS
 from world_model.rope import rotate
 from world_model.schedule import window_sigmas
 
@@ -114,14 +115,14 @@ class Naive:
         latents = torch.cat([moment.clean, moment.slots], 1)
         frames = [*range(head)] + [head - 1] * dit.window.slots
         before = [predecessor(frame) for frame in frames]
-        seen = [moment.clean[:, index] for index in (frames, before, [0] * len(frames))]
+        past = dit._past(*(moment.clean[:, index] for index in (frames, before, [0] * len(frames))))
         actions = torch.cat([moment.clean_actions, moment.slot_actions], 1)
-        x, cond, cells = dit._embed(latents, torch.cat(seen, 2), sigmas, actions, dit.place)
+        seen = dit._embed(latents, past, sigmas, actions, dit.place)
+        x = seen.x
         for block in dit.blocks:
-            x = block(x, cond, lambda q, k, v: self.attend(q, k, v, head))
-        previous = moment.clean[:, -1:] / (1 - window[0])
-        drawn = (x[:, head:], cond[:, head:], cells[:, head:])
-        return dit._unembed(*drawn, previous, moment.clean[:, :1])
+            x = block(x, seen.cond, lambda q, k, v: self.attend(q, k, v, head))
+        said = dit._say(x[:, head:], seen.slots(head))
+        return dit.painter(said, moment.clean[:, -1] / (1 - window[0]), moment.clean[:, 0])
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, head: int) -> Tensor:
         mixed = []
@@ -239,11 +240,25 @@ def test_history_and_actions_reach_the_head(dit: RollingDiT, clip: Clip, what: s
 def test_an_untrained_network_predicts_that_hardly_anything_changes(
     tiny: WorldConfig, clip: Clip
 ) -> None:
-    x0 = clip.run(RollingDiT(tiny))
-    kept = 1 - window_sigmas(tiny.window)[0]
-    previous = clip.clean[:, -TICKS:, None].expand_as(x0) / kept
-    faded = torch.sigmoid(torch.tensor(FADE_BIAS))
-    torch.testing.assert_close(x0, previous.lerp(clip.clean[:, :1, None], faded))
+    still = replace(clip, clean=clip.clean[:, :1].expand_as(clip.clean).contiguous())
+    x0 = still.run(RollingDiT(tiny))
+    share = torch.softmax(torch.tensor([0.0, SOURCE_BIAS, SOURCE_BIAS]), 0)
+    previous = still.clean[:, -TICKS:, None].expand_as(x0)
+    assert (x0 - previous).abs().mean() < 3 * share[2] * previous.abs().mean()
+
+
+def test_what_is_remembered_of_a_frame_is_what_a_step_makes_of_it(
+    dit: RollingDiT, clip: Clip
+) -> None:
+    window, actions = clip.moment(0).window()
+    sigmas = torch.from_numpy(window_sigmas(dit.window))
+    config = dit.config
+    shape = (BATCH, config.dit.depth, config.window.cache_frames, config.tokens, config.dit.width)
+    memory = torch.randn(shape), torch.randn(shape), torch.tensor([4.0, 3.0, 2.0])
+    with torch.no_grad():
+        out = dit.step(window, sigmas, actions, *memory)
+        kept = dit.remember(window[:, :3], sigmas[:1], actions[:, :1], *memory)
+    torch.testing.assert_close(kept, (out.k, out.v))
 
 
 def test_gradients_reach_every_weight(dit: RollingDiT, clip: Clip) -> None:

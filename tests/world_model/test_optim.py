@@ -63,7 +63,7 @@ def test_a_weight_without_gradient_is_left_alone() -> None:
 def test_muon_gets_the_inner_matrices_and_adamw_the_rest_each_once() -> None:
     module = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 8), nn.Linear(8, 2))
     adamw, muon = build_optimizers(
-        module, lr=1e-3, matrix_lr=1e-2, matrices=module[1], dtype=torch.float32
+        module, lr=1e-3, matrix_lr=1e-2, matrices=[module[1]], dtype=torch.float32
     )
     inner = [param for group in muon.param_groups for param in group["params"]]
     rest = [param for group in adamw.param_groups for param in group["params"]]
@@ -72,8 +72,20 @@ def test_muon_gets_the_inner_matrices_and_adamw_the_rest_each_once() -> None:
     assert len(inner + rest) == len(list(module.parameters()))
 
 
+def test_a_convolution_is_taken_as_the_matrix_from_a_patch_to_its_output() -> None:
+    conv = nn.Parameter(torch.zeros(6, 4, 3, 3))
+    gradient = torch.randn(6, 36)
+    conv.grad = gradient.reshape(conv.shape)
+    flat = nn.Parameter(torch.zeros(6, 36))
+    flat.grad = gradient
+    optimizer = Muon([conv, flat], lr=0.1)
+    optimizer.step()
+    torch.testing.assert_close(conv.flatten(1), flat)
+    assert torch.linalg.svdvals(conv.flatten(1).detach() / 0.1).min() > 0.5
+
+
 def test_without_matrices_there_is_only_adamw() -> None:
     (optimizer,) = build_optimizers(
-        nn.Linear(2, 2), lr=1e-3, matrix_lr=0.0, matrices=None, dtype=torch.float32
+        nn.Linear(2, 2), lr=1e-3, matrix_lr=0.0, matrices=[], dtype=torch.float32
     )
     assert isinstance(optimizer, torch.optim.AdamW)

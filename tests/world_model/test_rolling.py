@@ -33,7 +33,7 @@ class FakeStep:
     """A step that keeps its inputs; finished frames and keys are the number of the call."""
 
     def __init__(self, config: WorldConfig) -> None:
-        self.dit = SimpleNamespace(config=config)
+        self.dit = SimpleNamespace(config=config, remember=self.remember)
         self.calls: list[dict[str, Tensor]] = []
 
     def __call__(self, window: Tensor, sigmas: Tensor, actions: Tensor, noise: Tensor,

@@ -11,11 +11,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from world_model.actions import encode_actions
 from world_model.config import WorldConfig
-from world_model.data import index_branches
 from world_model.device import Compute
 from world_model.dit import TOKEN_CELLS, RollingDiT
 from world_model.latents import LatentSet
@@ -34,17 +33,11 @@ def tiny(tiny: WorldConfig) -> WorldConfig:
 
 
 @pytest.fixture
-def data(tiny: WorldConfig) -> LatentSet:
+def data(
+    tiny: WorldConfig, numbered: Callable[[WorldConfig, NDArray[np.bool_]], LatentSet]
+) -> LatentSet:
     held = np.repeat(np.random.default_rng(0).random((EPISODES, TICKS // 2, 3)) < 0.4, 2, 1)
-    branches = index_branches(held, tiny.window.slots)
-    numbers = torch.arange(branches.frames, dtype=torch.float32)
-    acted = np.pad(held, ((0, 0), (1, 0), (0, 0)))
-    return LatentSet(
-        numbers[:, None, None, None].expand(-1, *tiny.latent_shape).contiguous(),
-        branches.held,
-        encode_actions(acted),
-        np.zeros((0, 2), np.int64),
-    )
+    return numbered(tiny, held)
 
 
 def choose(rng: np.random.Generator, length: int, count: int) -> Moments:

@@ -6,19 +6,20 @@ the network can be traced to a moment of the recording.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from world_model import train_world
-from world_model.actions import MARKS, encode_actions
+from world_model.actions import MARKS
 from world_model.codec import Codec
 from world_model.config import WorldConfig
-from world_model.data import index_branches
 from world_model.device import Compute
 from world_model.errors import DataError
 from world_model.latents import LatentSet
@@ -37,19 +38,12 @@ def tiny(tiny: WorldConfig) -> WorldConfig:
 
 
 @pytest.fixture
-def data(tiny: WorldConfig) -> LatentSet:
+def data(
+    tiny: WorldConfig, numbered: Callable[[WorldConfig, NDArray[np.bool_]], LatentSet]
+) -> LatentSet:
     rng = np.random.default_rng(0)
     held = np.repeat(rng.random((EPISODES, TICKS // 3, 3)) < 0.4, 3, 1)
-    branches = index_branches(held, tiny.window.slots)
-    numbers = torch.arange(branches.frames, dtype=torch.float32)
-    acted = np.pad(held, ((0, 0), (1, 0), (0, 0)))
-    changed = (acted[:, 1:] != acted[:, :-1]).any(-1)
-    return LatentSet(
-        numbers[:, None, None, None].expand(-1, *tiny.latent_shape).contiguous(),
-        branches.held,
-        encode_actions(acted),
-        np.argwhere(changed) + np.array([0, 1]),
-    )
+    return numbered(tiny, held)
 
 
 class Traced(WorldTask):
@@ -58,11 +52,9 @@ class Traced(WorldTask):
     clip: dict[str, Tensor]
     graded: list[dict[str, Tensor]]
 
-    def _errors(
-        self, x0: Tensor, target: Tensor, previous: Tensor, keep: Tensor
-    ) -> dict[str, Tensor]:
-        self.graded.append({"target": target, "previous": previous})
-        return super()._errors(x0, target, previous, keep)
+    def _errors(self, x0: Tensor, target: Tensor, moved: Tensor, keep: Tensor) -> dict[str, Tensor]:
+        self.graded.append({"target": target, "moved": moved, "keep": keep})
+        return super()._errors(x0, target, moved, keep)
 
     def _hide(self, clean_actions: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         return clean_actions, actions
@@ -70,12 +62,15 @@ class Traced(WorldTask):
 
 @pytest.fixture
 def make(tiny: WorldConfig, data: LatentSet, monkeypatch: pytest.MonkeyPatch) -> Any:
-    def build(roll_out: RollOutConfig, crops: CropConfig = WHOLE) -> Traced:
+    def build(
+        roll_out: RollOutConfig, crops: CropConfig = WHOLE, mishap_share: float = 0.0
+    ) -> Traced:
         monkeypatch.setattr(train_world, "_noised", lambda x0, _: x0)
         compute = Compute(torch.device("cpu"), torch.float32, "test")
         task = Traced(
             tiny, data, Codec(tiny.codec), compute,
             batch=BATCH, lr=1e-3, matrix_lr=1e-3, roll_out=roll_out, crops=crops,
+            mishap_share=mishap_share,
         )  # fmt: skip
         task.graded = []
         clip = task._clip
@@ -120,14 +115,14 @@ def test_slots_start_from_the_old_keys_plan_and_aim_at_the_new_keys(
     task.losses(0, np.random.default_rng(0))
     clean, slots = number(task.clip["clean"]), number(task.clip["slots"])
     targets = number(task.graded[0]["target"])
-    previous = number(task.graded[0]["previous"])
+    moved = task.graded[0]["moved"][..., 0, 0].long().tolist()
     for row in range(BATCH):
         for p, last in enumerate(clean[row][-len(targets[row]) :]):
             episode, tick = moment(data, last)
             head = tick + 1
             assert slots[row][p][:-1] == data.held[episode, head - 1, 1:].tolist()
             assert targets[row][p] == data.held[episode, head].tolist()
-            assert previous[row][p] == last
+            assert moved[row][p] == [abs(aim - last) for aim in targets[row][p]]
             action = torch.from_numpy(data.actions[episode, head])
             assert (task.clip["actions"][row, p] == action).all(), "of every slot alike"
 
@@ -185,7 +180,8 @@ def test_roll_outs_that_have_left_the_truth_teach_nothing(make: Any) -> None:
 def test_some_actions_are_hidden_by_marks_of_their_own(tiny: WorldConfig, data: LatentSet) -> None:
     compute = Compute(torch.device("cpu"), torch.float32, "test")
     task = WorldTask(tiny, data, Codec(tiny.codec), compute,
-                     batch=2, lr=1e-3, matrix_lr=1e-3, roll_out=NEVER, crops=WHOLE)  # fmt: skip
+                     batch=2, lr=1e-3, matrix_lr=1e-3, roll_out=NEVER, crops=WHOLE,
+                     mishap_share=0.0)  # fmt: skip
     torch.manual_seed(0)
     zero = torch.zeros(400, 5, 3 + MARKS)
     clean, new = task._hide(zero, zero)
