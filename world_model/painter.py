@@ -97,10 +97,13 @@ _BUFFERS = ("to_pixels", "row_shifts", "column_shifts")
 def _weights(logits: Tensor) -> Tensor:
     """Share every pixel between its sources; returns (B, SOURCES, 1, 16, h, w).
 
-    The previous frame has what the others leave: it is the source with logit 0.
+    The previous frame has what the others leave: it is the source with logit 0. A softmax spelled
+    out, as ONNX Runtime's is slow over any axis but the last.
     """
     chosen = logits.unflatten(1, (SOURCES, PIXELS))
-    return F.pad(chosen, (0, 0, 0, 0, 0, 0, 1, 0)).softmax(1)[:, 1:, None]
+    peak = chosen.amax(1, keepdim=True).clamp(min=0)
+    shares = (chosen - peak).exp()
+    return (shares / (shares.sum(1, keepdim=True) + (-peak).exp()))[:, :, None]
 
 
 def _kernels(components: Tensor) -> tuple[Tensor, Tensor, Tensor]:
