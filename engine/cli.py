@@ -20,7 +20,7 @@ from engine.commands.play import play
 from engine.commands.profile import profile
 from engine.commands.scenes import scenes
 from engine.commands.train import train
-from engine.environment import version_of
+from engine.profiling.environment import version_of
 
 DEBUG_VARIABLE = "ROLLPLAY_DEBUG"
 

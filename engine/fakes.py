@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.controls import Command
+from engine.profiling.spans import NullSpans, StageSpans
 from engine.sample import Sample
 
 FRAME_PX = 128
@@ -61,6 +62,7 @@ class FakeWorld:
         self._frame = np.zeros(self.frame_shape, np.uint8)
         self._background = self._frame
         self._latents = np.zeros(2, np.float32)
+        self._spans: NullSpans | StageSpans = NullSpans()
         self.actions: list[tuple[str, ...]] = []
         self.seeds: list[int] = []
 
@@ -86,6 +88,7 @@ class FakeWorld:
         self.actions.append(
             tuple(name for name, held in zip(self.buttons, action, strict=True) if held)
         )
+        self._spans.mark("step")
         return self._latents
 
     def decode(self, latents: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -95,6 +98,10 @@ class FakeWorld:
         left, top = int(latents[0]), int(latents[1])
         self._frame[top : top + _SPRITE_PX, left : left + _SPRITE_PX] = 255
         return self._frame
+
+    def measure(self, spans: NullSpans | StageSpans) -> None:
+        """Mark moving as the stage `step`."""
+        self._spans = spans
 
     def step(self, action: NDArray[np.bool_]) -> NDArray[np.uint8]:
         """Move, then draw."""

@@ -12,7 +12,7 @@ import pygame
 from numpy.typing import NDArray
 
 from engine.pacing import Clock
-from engine.ticklog import TickLog
+from engine.profiling.ticklog import TickLog
 
 REFRESH_NS = 250_000_000
 _RECENT_TICKS = 240

@@ -5,18 +5,20 @@ device, no network and no scene file.
 """
 
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.controls import Command
-from engine.memory import MemoryLog
+from engine.profiling.memory import MemoryLog
 from engine.pacing import Clock
-from engine.profiler import Report, summarise
+from engine.profiling.collector import CollectorLog
+from engine.profiling.report import Measurements, Report, summarise
+from engine.profiling.spans import Timeline, cost_per_tick_ms
 from engine.sample import Sample
-from engine.ticklog import TickLog
+from engine.profiling.ticklog import TickLog
 
 Action = NDArray[np.bool_]
 Frame = NDArray[np.uint8]
@@ -50,6 +52,9 @@ class World(Protocol):
     def denoise(self, action: Action) -> Latents: ...
 
     def decode(self, latents: Latents) -> Frame: ...
+
+    def measure(self, spans: "Spans") -> None:
+        """Mark the stages inside `denoise` from now on."""
 
 
 class Input(Protocol):
@@ -96,6 +101,9 @@ class Pacer(Protocol):
     @property
     def missed(self) -> int: ...
 
+    @property
+    def period_ms(self) -> float | None: ...
+
     def restart(self) -> None: ...
 
     def wait(self) -> None: ...
@@ -110,7 +118,7 @@ class Spans(Protocol):
 
     def end(self) -> None: ...
 
-    def stages_ms(self) -> Mapping[str, NDArray[np.float64]]: ...
+    def timeline(self) -> Timeline | None: ...
 
 
 class Session:
@@ -145,6 +153,8 @@ class Session:
         self._spans = spans
         self._log = log
         self._memory = MemoryLog()
+        self._collector = CollectorLog(clock)
+        world.measure(spans)
         self._nothing_held = Sample.empty(len(world.buttons)).action
         self._frame: Frame = start_frames[-1]
         self._paused = False
@@ -155,7 +165,8 @@ class Session:
         """Play `ticks` ticks, or until quit; whatever ends the run, its recording is closed."""
         try:
             self._warm_up()
-            self._play(ticks)
+            with self._collector.watching():
+                self._play(ticks)
         except KeyboardInterrupt:
             pass  # Ctrl-C is how a run without a window is quit.
         finally:
@@ -203,12 +214,12 @@ class Session:
         sample = self._input.sample()
         self._spans.mark("input")
         latents = self._world.denoise(sample.action)
-        self._spans.mark("denoise")
         self._frame = self._world.decode(latents)
         self._spans.mark("decode")
         self._display.blit(self._frame)
+        self._spans.mark("scale")
         self._hud.draw(sample.action, paused=self._paused)
-        self._spans.mark("blit")
+        self._spans.mark("hud")
         self._display.present()
         presented_ns = self._clock.now_ns()
         self._spans.mark("present")
@@ -242,13 +253,20 @@ class Session:
                 self._quit = True
 
     def _report(self) -> Report:
+        timeline = self._spans.timeline()
+        measured = Measurements(
+            log=self._log,
+            timeline=timeline,
+            pauses_ns=self._collector.pauses_ns(),
+            period_ms=self._pacer.period_ms,
+            spans_ms=cost_per_tick_ms(self._clock) if timeline else None,
+        )
         return summarise(
             scene=self._scene,
             world=self._world.name,
             backend=self._world.backend,
             passes_per_tick=self._world.passes_per_tick,
             missed_deadlines=self._pacer.missed,
-            log=self._log,
-            stages_ms=self._spans.stages_ms(),
+            measured=measured,
             memory=self._memory,
         )

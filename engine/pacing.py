@@ -45,6 +45,11 @@ class FixedRatePacer:
         self._deadline_ns = 0
         self.restart()
 
+    @property
+    def period_ms(self) -> float:
+        """Time from one deadline to the next."""
+        return self.period_ns / 1e6
+
     def restart(self) -> None:
         """Lay a new grid from now on, as after a pause; what lies behind is not a miss."""
         self._deadline_ns = self._clock.now_ns() + self.period_ns
@@ -73,6 +78,7 @@ class Unpaced:
     """Release ticks as fast as they come, for headless runs."""
 
     missed = 0
+    period_ms = None
 
     def restart(self) -> None:
         """Nothing to lay out."""

@@ -37,6 +37,19 @@ class Backend(Protocol):
         """Return a call that runs `graph` from and into these very arrays."""
 
 
+class Spans(Protocol):
+    """Is told when a stage of a tick ends."""
+
+    def mark(self, stage: str) -> None: ...
+
+
+class _Unmeasured:
+    """Nobody asks."""
+
+    def mark(self, stage: str) -> None:
+        """Ignore the end of a stage."""
+
+
 class RollingWorld:
     """A playable world: `reset` on start frames, then `step` (or `denoise` and `decode`) a tick."""
 
@@ -62,6 +75,7 @@ class RollingWorld:
         self._head: Array = self._latents[0]
         self._frame: Frame = self._pixels[0]
         self._bind(backend)
+        self._spans: Spans = _Unmeasured()
         self._seed = self._tick = self._draws = 0
 
     @property
@@ -119,9 +133,14 @@ class RollingWorld:
         reused by the next tick.
         """
         self._actions[0, 1:] = encode_actions(action)
+        self._spans.mark("encode_action")
         self._advance()
         self._actions[0, 0] = self._actions[0, 1]
         return self._head
+
+    def measure(self, spans: Spans) -> None:
+        """Mark the stages inside `denoise` from now on."""
+        self._spans = spans
 
     def decode(self, latents: Array) -> Frame:
         """Draw latents (C, h, w) as a frame (H, W, 3); the array is reused by the next call."""
@@ -142,11 +161,14 @@ class RollingWorld:
     def _advance(self) -> None:
         """Run the step graph and hand the frame that left the window over to the cache."""
         self._draw_noise()
+        self._spans.mark("re_noise")
         self._steps[self._tick % 2]()
+        self._spans.mark("step")
         place = self._index.push()
         self._cache["cache_k"][:, :, place] = self._new["k"]
         self._cache["cache_v"][:, :, place] = self._new["v"]
         self._tick += 1
+        self._spans.mark("cache_write")
 
     def _draw_noise(self) -> None:
         tick_noise(self._seed, self._draws, self._noise[0])

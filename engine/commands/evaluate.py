@@ -94,7 +94,7 @@ def evaluate(
     The default takes about a quarter of an hour on two cores.
     """
     with told_to_the_user():
-        from engine.environment import environment
+        from engine.profiling.environment import environment
         from world_model import report
         from world_model.evaluate import Plan
         from world_model.evaluate import evaluate as played

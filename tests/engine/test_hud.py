@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from engine.fakes import FakeClock
 from engine.hud import REFRESH_NS, NullHud, PygameHud, hud_lines
 from engine.pygame_display import PygameDisplay
-from engine.ticklog import TickLog
+from engine.profiling.ticklog import TickLog
 
 BUTTONS = ("left", "right", "jump")
 NOTHING = np.zeros(3, np.bool_)

@@ -13,8 +13,8 @@ from engine.fakes import FRAME_PX, FakeClock, FakeDisplay, FakeInput, FakeWorld
 from engine.hud import NullHud
 from engine.loop import WARM_UP_TICKS, Session
 from engine.pacing import FixedRatePacer
-from engine.spans import STAGES, NullSpans, StageSpans
-from engine.ticklog import TickLog
+from engine.profiling.spans import STAGES, NullSpans, StageSpans
+from engine.profiling.ticklog import TickLog
 
 LEFT, RIGHT, JUMP = range(3)
 MIDDLE = FRAME_PX // 2

@@ -10,14 +10,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.environment import environment
-from engine.memory import MemoryLog, peak_rss_mb
-from engine.ticklog import TickLog
+from engine.profiling.environment import environment
+from engine.profiling.memory import MemoryLog, peak_rss_mb
+from engine.profiling.spans import GROUPS, STAGES, Timeline
+from engine.profiling.ticklog import TickLog
 
 MOST_LATE = 20
 """One late frame in so many is nothing to speak of."""
+STUTTER = 2.0
+"""A frame that lasts so many times the median of those around it is a stutter."""
+NEIGHBOURS = 15
+"""Frames before and after that make the local median."""
 
 Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Measurements:
+    """A run tick by tick. `timeline` is None where no spans were measured, `period_ms` where
+    nothing held a rate; `pauses_ns` (n, 2) are the garbage collector's; `spans_ms` is what
+    measuring cost per tick."""
+
+    log: TickLog
+    timeline: Timeline | None
+    pauses_ns: NDArray[np.int64]
+    period_ms: float | None
+    spans_ms: float | None
 
 
 def percentiles(values: Numbers, *points: int) -> dict[str, float | None]:
@@ -26,6 +44,22 @@ def percentiles(values: Numbers, *points: int) -> dict[str, float | None]:
         return {f"p{point}": None for point in points}
     found = np.percentile(values, points)
     return {f"p{p}": round(float(value), 3) for p, value in zip(points, found, strict=True)}
+
+
+def jitter_ms(frame_ms: Numbers, period_ms: float | None) -> Numbers:
+    """Return how far each frame time is from the period, or from their median where there is none."""
+    if not frame_ms.size:
+        return frame_ms
+    return np.abs(frame_ms - (np.median(frame_ms) if period_ms is None else period_ms))
+
+
+def stutters(frame_ms: Numbers) -> NDArray[np.intp]:
+    """Return which frames lasted over twice as long as the median of those around them."""
+    if not frame_ms.size:
+        return np.zeros(0, np.intp)
+    padded = np.pad(frame_ms, NEIGHBOURS, mode="reflect" if len(frame_ms) > NEIGHBOURS else "edge")
+    around = np.lib.stride_tricks.sliding_window_view(padded, 2 * NEIGHBOURS + 1)
+    return np.flatnonzero(frame_ms > STUTTER * np.median(around, 1))
 
 
 def _spread(values: Numbers) -> dict[str, float | None]:
@@ -51,15 +85,20 @@ class Report:
     frame_time_ms: Mapping[str, float | None]
     stages_ms: Mapping[str, Mapping[str, float | None]]
     action_to_present_ms: Mapping[str, float | None]
+    jitter_ms: Mapping[str, float | None]
+    stutters: int
+    gc: Mapping[str, float]
+    spans: Mapping[str, float | None]
     fps: float | None
     low_1pct_fps: float | None
     peak_rss_mb: float | None
     rss_mb: Mapping[str, Any]
     environment: Mapping[str, str | int | None]
+    measured: Measurements
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the report as a JSON document."""
-        return dict(vars(self))
+        """Return the report as a JSON document, without the single ticks."""
+        return {name: value for name, value in vars(self).items() if name != "measured"}
 
     def summary(self) -> str:
         """Sum the run up in one line."""
@@ -86,7 +125,7 @@ class Report:
                 ("tick", self.tick_ms),
                 ("frame time", self.frame_time_ms),
                 ("key to present", self.action_to_present_ms),
-                *((f"  {stage}", values) for stage, values in self.stages_ms.items()),
+                *((label, self.stages_ms[stage]) for stage, label in _indented(self.stages_ms)),
             )
         ]
         lines = [f"{row[0]:<16}" + "".join(f"{cell:>10}" for cell in row[1:]) for row in rows]
@@ -104,10 +143,32 @@ class Report:
     def _footing(self) -> str:
         return (
             f"{_show(self.fps)} FPS, 1 % low {_show(self.low_1pct_fps)} FPS, "
-            f"{self.missed_deadlines} missed deadlines\n"
+            f"{self.missed_deadlines} missed deadlines, {self.stutters} stutters\n"
+            f"jitter p50 {_show(self.jitter_ms['p50'])} ms, p99 {_show(self.jitter_ms['p99'])} ms; "
+            f"{self.gc['pauses']:.0f} garbage collections, {self.gc['max_ms']:.2f} ms at most\n"
+            f"{self._cost_of_spans()}"
             f"memory {_show(self.rss_mb['start'])} MB at the start, {_show(self.rss_mb['end'])} MB "
             f"at the end, {_show(self.peak_rss_mb)} MB at most"
         )
+
+
+    def _cost_of_spans(self) -> str:
+        cost_ms, share = self.spans["ms_per_tick"], self.spans["share"]
+        if cost_ms is None or share is None:
+            return ""
+        return f"measuring cost {cost_ms * 1000:.1f} us a tick, {share:.2%} of its work\n"
+
+
+def _indented(stages: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return stages and how the table names them: groups, and their parts further in."""
+    of_part = {part: group for group, parts in GROUPS.items() for part in parts}
+    rows = []
+    for stage in STAGES:
+        group = of_part.get(stage)
+        if group and GROUPS[group][0] == stage:
+            rows.append((group, f"  {group}"))
+        rows.append((stage, f"{'    ' if group else '  '}{stage}"))
+    return [row for row in rows if row[0] in stages]
 
 
 def summarise(
@@ -117,14 +178,17 @@ def summarise(
     backend: str,
     passes_per_tick: int,
     missed_deadlines: int,
-    log: TickLog,
-    stages_ms: Mapping[str, Numbers],
+    measured: Measurements,
     memory: MemoryLog,
 ) -> Report:
-    """Make the report of a run from what was logged."""
+    """Make the report of a run from what was measured."""
+    log, timeline = measured.log, measured.timeline
     frame_ms = log.frame_ms()
-    frame_time = _spread(frame_ms)
+    frame_time, tick = _spread(frame_ms), _spread(log.work_ms())
     rss = memory.series_mb()
+    pauses_ms = np.diff(measured.pauses_ns, axis=1) / 1e6
+    stages_ms = timeline.stages_ms() if timeline else {}
+    spans_ms = measured.spans_ms
     return Report(
         scene=scene,
         world=world,
@@ -132,10 +196,21 @@ def summarise(
         ticks=log.count,
         passes_per_tick=passes_per_tick,
         missed_deadlines=missed_deadlines,
-        tick_ms=_spread(log.work_ms()),
+        tick_ms=tick,
         frame_time_ms=frame_time,
         stages_ms={stage: percentiles(ms, 50, 99) for stage, ms in stages_ms.items()},
         action_to_present_ms=percentiles(log.action_ms(), 50, 95),
+        jitter_ms=percentiles(jitter_ms(frame_ms, measured.period_ms), 50, 99),
+        stutters=len(stutters(frame_ms)),
+        gc={
+            "pauses": len(pauses_ms),
+            "total_ms": round(float(pauses_ms.sum()), 3),
+            "max_ms": round(float(pauses_ms.max(initial=0.0)), 3),
+        },
+        spans={
+            "ms_per_tick": spans_ms,
+            "share": spans_ms / tick["p50"] if spans_ms and tick["p50"] else None,
+        },
         fps=_per_second(float(frame_ms.mean()) if frame_ms.size else None),
         low_1pct_fps=_per_second(frame_time["p99"]),
         peak_rss_mb=_rounded(peak_rss_mb()),
@@ -145,6 +220,7 @@ def summarise(
             "series": rss,
         },
         environment=environment(),
+        measured=measured,
     )
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.fakes import FakeClock
-from engine.spans import STAGES, NullSpans, StageSpans
+from engine.profiling.spans import STAGES, NullSpans, StageSpans
 
 MS = 1_000_000
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.ticklog import TickLog
+from engine.profiling.ticklog import TickLog
 
 MS = 1_000_000
 

@@ -1,6 +1,6 @@
 """Memory over a run."""
 
-from engine.memory import MemoryLog, peak_rss_mb, rss_mb
+from engine.profiling.memory import MemoryLog, peak_rss_mb, rss_mb
 
 
 def test_samples_once_per_interval() -> None:

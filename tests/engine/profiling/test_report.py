@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.memory import MemoryLog
-from engine.profiler import Report, percentiles, summarise
-from engine.ticklog import TickLog
+from engine.profiling.memory import MemoryLog
+from engine.profiling.report import Report, percentiles, summarise
+from engine.profiling.ticklog import TickLog
 
 MS = 1_000_000
 KEYS = {

@@ -1,0 +1,81 @@
+"""A run as a picture: frame times against the deadline, where the time went, how it spread.
+
+Needs matplotlib, which playing does not.
+"""
+
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.profiling.report import Report, stutters
+from engine.profiling.spans import STAGES
+
+INK, QUIET, ALARM = "#2b2f3a", "#9aa3b5", "#d1495b"
+BINS = 60
+
+
+def write_plot(report: Report, path: Path) -> None:
+    """Write a PNG or SVG, by the file's ending."""
+    figure = _figure(report)
+    figure.savefig(path, dpi=110)
+
+
+def plot_svg(report: Report) -> str:
+    """Return the picture as an SVG element, to be put in a page."""
+    text = StringIO()
+    _figure(report).savefig(text, format="svg")
+    svg = text.getvalue()
+    return svg[svg.index("<svg") :]
+
+
+def _figure(report: Report) -> Any:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 6.5), layout="constrained")
+    figure.suptitle(f"{report.scene} on {report.world} ({report.backend}), {report.ticks} ticks")
+    grid = figure.add_gridspec(2, 2, height_ratios=(1, 1.1))
+    _draw_strip(report, figure.add_subplot(grid[0, :]))
+    _draw_stages(report, figure.add_subplot(grid[1, 0]))
+    _draw_spread(report, figure.add_subplot(grid[1, 1]))
+    return figure
+
+
+def _draw_strip(report: Report, axes: Any) -> None:
+    """Frame and tick times, tick by tick, stutters marked."""
+    frame_ms = report.measured.log.frame_ms()
+    axes.plot(frame_ms, color=INK, linewidth=0.8, label="frame time")
+    axes.plot(report.measured.log.work_ms(), color=QUIET, linewidth=0.8, label="tick")
+    late = stutters(frame_ms)
+    axes.plot(late, frame_ms[late], "o", color=ALARM, label=f"stutters ({len(late)})")
+    _draw_deadline(report, axes.axhline)
+    axes.set(xlabel="tick", ylabel="ms", ylim=(0, None), title="frame times")
+    axes.legend(loc="upper right", ncols=4, fontsize=8)
+
+
+def _draw_stages(report: Report, axes: Any) -> None:
+    """Every stage: p50 as a bar, p99 as a line beyond it."""
+    known = [stage for stage in STAGES if stage in report.stages_ms and stage != "wait"]
+    half, most = (
+        [report.stages_ms[stage][point] or 0.0 for stage in known] for point in ("p50", "p99")
+    )
+    places = np.arange(len(known))
+    axes.barh(places, half, color=INK, height=0.55)
+    axes.hlines(places, half, most, color=ALARM, linewidth=2)
+    axes.set_yticks(places, known)
+    axes.invert_yaxis()
+    axes.set(xlabel="ms", title="stages without the wait: p50, and up to p99")
+
+
+def _draw_spread(report: Report, axes: Any) -> None:
+    """How often frames took how long."""
+    axes.hist(report.measured.log.frame_ms(), bins=BINS, color=INK)
+    _draw_deadline(report, axes.axvline)
+    axes.set(xlabel="frame time, ms", ylabel="frames", yscale="log", title="spread")
+
+
+def _draw_deadline(report: Report, draw: Any) -> None:
+    period_ms = report.measured.period_ms
+    if period_ms is not None:
+        draw(period_ms, color=ALARM, linestyle="--", linewidth=1, label=f"deadline {period_ms:g} ms")
