@@ -3,6 +3,7 @@
 RollplayError              of world_model: something that a user can put right
 ├── ActionsError           an actions file that cannot be played
 ├── RecorderError          a folder that a run cannot be recorded in
+├── ProfileError           a measurement that cannot be read or compared
 └── DeviceError            something that is missing on this machine
     ├── DisplayError       no window can be opened
     └── InputError         a keyboard that cannot be listened to
@@ -29,6 +30,10 @@ class ActionsError(RollplayError):
 
 class RecorderError(RollplayError):
     """A folder that a run cannot be recorded in."""
+
+
+class ProfileError(RollplayError):
+    """A measurement that cannot be read or compared."""
 
 
 class DeviceError(RollplayError):

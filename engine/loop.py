@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.controls import Command
-from engine.profiling.memory import MemoryLog
 from engine.pacing import Clock
 from engine.profiling.collector import CollectorLog
+from engine.profiling.memory import MemoryLog
 from engine.profiling.report import Measurements, Report, summarise
 from engine.profiling.spans import Timeline, cost_per_tick_ms
-from engine.sample import Sample
 from engine.profiling.ticklog import TickLog
+from engine.sample import Sample
 
 Action = NDArray[np.bool_]
 Frame = NDArray[np.uint8]

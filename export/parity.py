@@ -20,7 +20,7 @@ from export.loading import load_world
 from export.onnx_export import read_modules
 from world_model.actions import encode_actions
 from world_model.config import WorldConfig
-from world_model.data import HELD_OUT_SEED, opening
+from world_model.data import HELD_OUT_SEED, opening_of
 from world_model.rolling import RollingStep, RollOut
 from world_model.schedule import tick_noise
 
@@ -49,7 +49,7 @@ def roll_out_parity(directory: Path, ticks: int, seed: int = 0) -> Parity:
     """Play `ticks` random actions on both from the start of a held-out level."""
     config, dit, codec = read_modules(directory)
     rng = np.random.default_rng(seed)
-    frames = opening(HELD_OUT_SEED + seed, config.window.start_frames)
+    frames = opening_of(HELD_OUT_SEED + seed, config.window.start_frames)
     actions = rng.random((ticks, len(config.buttons))) < 0.4
     world = load_world(directory)
     world.reset(frames, seed=seed)
@@ -75,11 +75,12 @@ class TorchSession:
 
     def reset(self, latents: torch.Tensor) -> None:
         """Start on the latents (K, C, h, w) of a resting world's frames."""
-        count, window = len(latents), self.config.window
+        count, window = len(latents) - 1, self.config.window
         still = torch.from_numpy(encode_actions(np.zeros(len(self.config.buttons), np.bool_)))
         noises = torch.stack([self._noise(2 * i) for i in range(count)])  # between them, ticks
         self.roll.start(
-            latents[None],
+            latents[:1],
+            latents[None, 1:],
             still.expand(1, count, -1),
             latents[None, -1:].expand(-1, window.slots - 1, -1, -1, -1),
             noises,

@@ -14,9 +14,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from games.platformer import physics
-from games.platformer.level import FRAME, Level, Levels
-from games.platformer.render import Renderer
+from games.platformer.level import Level
+from games.platformer.opening import opening
 from games.platformer.themes import Palette
 from games.problems import SceneErrors, SourceProblem, nearest
 from games.schema import read_scene_fields
@@ -95,20 +94,8 @@ def resolve_scene(name_or_path: str) -> Path:
 
 
 def start_frames(scene: Scene, count: int) -> NDArray[np.uint8]:
-    """Render the scene's first `count` frames, oldest first, (count, 128, 128, 3) RGB.
-
-    The first shows the level as it starts; in each later one a tick without buttons has passed.
-    """
-    levels = Levels.stack([scene.level])
-    renderer = Renderer(levels, [scene.palette])
-    state = physics.initial(levels)
-    idle = np.zeros((1, len(physics.BUTTONS)), np.bool_)
-    frames = np.empty((count, FRAME, FRAME, 3), np.uint8)
-    for index in range(count):
-        if index:
-            state, _ = physics.step(levels, state, idle)
-        frames[index] = renderer.render(state)[0]
-    return frames
+    """Render the frames that a session of the scene starts from (see `opening`)."""
+    return opening(scene.level, scene.palette, count)
 
 
 def _world_names(worlds: Path) -> list[str]:

@@ -76,13 +76,13 @@ class WindowConfig:
 
     @property
     def frames(self) -> int:
-        """Frames of a window: the first one, the two last finished ones, and the slots."""
-        return 3 + self.slots
+        """Frames of a window: scenery, sink, the two last finished ones, and the slots."""
+        return 4 + self.slots
 
     @property
     def start_frames(self) -> int:
-        """Frames that a session starts from: the sink, the recent ones, and the previous one."""
-        return self.cache_frames + 1
+        """Frames that a session starts from: scenery, sink, recent ones, and the previous one."""
+        return self.cache_frames + 2
 
 
 @dataclass(frozen=True)

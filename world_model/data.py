@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from games.platformer import physics
 from games.platformer.generator import generate
 from games.platformer.level import Levels
+from games.platformer.opening import opening
 from games.platformer.policy import PlayLikePolicy
 from games.platformer.render import HERO_LEFT_PX, Renderer
 from games.platformer.sprites import HERO_H, HERO_W
@@ -101,17 +102,9 @@ def looks(seed: int) -> Palette:
     return jitter(palette, rng, strength)
 
 
-def opening(seed: int, count: int) -> NDArray[np.uint8]:
-    """Render the first `count` frames of a level when nothing is held, (count, 128, 128, 3)."""
-    levels, palettes = stage(np.array([seed]))
-    renderer = Renderer(levels, palettes)
-    idle = np.zeros((1, len(physics.BUTTONS)), np.bool_)
-    state = physics.initial(levels)
-    frames = [renderer.render(state)[0]]
-    for _ in range(count - 1):
-        state, _ = physics.step(levels, state, idle)
-        frames.append(renderer.render(state)[0])
-    return np.stack(frames)
+def opening_of(seed: int, count: int) -> NDArray[np.uint8]:
+    """Render the frames that a session on the level of `seed` starts from (see `opening`)."""
+    return opening(generate(seed), looks(seed), count)
 
 
 @dataclass(frozen=True, eq=False)

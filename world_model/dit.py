@@ -66,7 +66,7 @@ class RollingDiT(nn.Module):
             nn.Linear(2 * SIGMA_FREQS, width), nn.SiLU(), nn.Linear(width, width)
         )
         self.cells_in = nn.Conv2d(channels, of_cells, 3, padding=1)
-        self.past_in = nn.Conv2d(3 * channels, of_cells, 3, padding=1, bias=False)
+        self.past_in = nn.Conv2d(4 * channels, of_cells, 3, padding=1, bias=False)
         self.cell_block_in = ConvBlock(of_cells, width)
         self.to_tiles = nn.Conv2d(of_cells, of_tiles, 2, stride=2)
         self.tile_block_in = ConvBlock(of_tiles, width)
@@ -105,16 +105,17 @@ class RollingDiT(nn.Module):
     ) -> StepOutput:
         """Denoise one window: the single forward pass of a tick.
 
-        window (B, 3 + T, C, h, w): the first frame (sink), the last but one, the last finished
-        one, then the slots; of the first two no tokens are made, every cell sees them at its
-        place. sigmas (1 + T,) and actions (B, 1 + T, A + 3) of the others; cache_k, cache_v
-        (B, depth, F, N, width), raw keys; ages (F,): how many frames before the head each cached
-        frame stands, 0 where empty; `corners` (B, 2): row and column of the top left token, where
-        the latents are crops.
+        window (B, 4 + T, C, h, w): the scenery (the first frame with nobody in it), the first
+        frame (sink), the last but one, the last finished one, then the slots; of the first three
+        no tokens are made, every cell sees them at its place. sigmas (1 + T,) and actions (B,
+        1 + T, A + 3) of the others; cache_k, cache_v (B, depth, F, N, width), raw keys; ages (F,):
+        how many frames before the head each cached frame stands, 0 where empty; `corners` (B, 2):
+        row and column of the top left token, where the latents are crops.
         """
         seen, x, k, v = self._look(window, sigmas, actions, (cache_k, cache_v, ages), corners)
-        base = window[:, 2] / (1 - sigmas[0])
-        x0 = self.painter(self._say(x[:, 1:], seen.slots(1)), base, window[:, 0])
+        base = window[:, 3] / (1 - sigmas[0])
+        said = self._say(x[:, 1:], seen.slots(1))
+        x0 = self.painter(said, base, sink=window[:, 1], scenery=window[:, 0])
         return StepOutput(x0, k, v)
 
     def remember(
@@ -128,12 +129,13 @@ class RollingDiT(nn.Module):
         corners: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return `k` and `v` of the last finished frame, as `step` does, from a window without
-        slots (B, 3, C, h, w); sigmas (1,) and actions (B, 1, A + 3)."""
+        slots (B, 4, C, h, w); sigmas (1,) and actions (B, 1, A + 3)."""
         _, _, k, v = self._look(window, sigmas, actions, (cache_k, cache_v, ages), corners)
         return k, v
 
     def clip(
         self,
+        scenery: Tensor,
         clean: Tensor,
         clean_sigmas: Tensor,
         clean_actions: Tensor,
@@ -144,9 +146,9 @@ class RollingDiT(nn.Module):
     ) -> Tensor:
         """Denoise the windows of P consecutive ticks of one recorded clip.
 
-        clean (B, 1 + L, C, h, w): a sink frame, then L consecutive finished frames; windows
-        (B, P, T, C, h, w) in `slots` are headed by the ticks after the last P of them.
-        Sigmas (B, F) and actions (B, F, A + 3) are per frame, windows' ones (B, P, T, ...).
+        scenery (B, C, h, w); clean (B, 1 + L, C, h, w): a sink frame, then L consecutive finished
+        frames; windows (B, P, T, C, h, w) in `slots` are headed by the ticks after the last P of
+        them. Sigmas (B, F) and actions (B, F, A + 3) are per frame, windows' ones (B, P, T, ...).
         `corners` as for `step`. Returns x0 (B, P, T, C, h, w).
         """
         (batch, ticks, width), grid = slots.shape[:3], _grid(slots)
@@ -154,7 +156,7 @@ class RollingDiT(nn.Module):
         sink = clean[:, :1].expand_as(clean)
         # The frame right after the sink need not be its successor: it is its own predecessor.
         before = torch.cat([clean[:, :2], clean[:, 1:-1]], 1)
-        past = self._past(clean, before, sink)
+        past = self._past(clean, before, sink, scenery[:, None].expand_as(clean))
         of_slots = past[:, -ticks:].unsqueeze(2).expand(-1, -1, width, -1, -1, -1)
         seen = self._embed(
             torch.cat([clean, slots.flatten(1, 2)], 1),
@@ -166,9 +168,13 @@ class RollingDiT(nn.Module):
         x = self._think(seen, ClipAttention(self.rope, self.window, grid, split, ticks))
         said = self._say(x[:, split:], seen.slots(split)).unflatten(1, (ticks, width))
         base = clean[:, -ticks:] / (1 - clean_sigmas[:, -ticks:, None, None, None])
-        told = (said.flatten(0, 1), base.flatten(0, 1), sink[:, -ticks:].flatten(0, 1))
-        x0: Tensor = self.painter(*told).unflatten(0, (batch, ticks))
-        return x0
+        x0 = self.painter(
+            said.flatten(0, 1),
+            base.flatten(0, 1),
+            sink=clean[:, 0].repeat_interleave(ticks, 0),
+            scenery=scenery.repeat_interleave(ticks, 0),
+        )
+        return torch.unflatten(x0, 0, (batch, ticks))
 
     def _look(
         self,
@@ -179,9 +185,9 @@ class RollingDiT(nn.Module):
         corners: Tensor | None,
     ) -> tuple[Embedding, Tensor, Tensor, Tensor]:
         """Embed a window and let it think; returns also the last finished frame's `k` and `v`."""
-        sink, before, previous = (window[:, i : i + 1] for i in range(3))
-        frames, grid = window[:, 2:], _grid(window)
-        past = self._past(previous, before, sink).expand(-1, frames.shape[1], -1, -1, -1)
+        scenery, sink, before, previous = (window[:, i : i + 1] for i in range(4))
+        frames, grid = window[:, 3:], _grid(window)
+        past = self._past(previous, before, sink, scenery).expand(-1, frames.shape[1], -1, -1, -1)
         conditions = sigmas.expand(frames.shape[:2]), actions
         seen = self._embed(frames, past, *conditions, self._places(corners, grid))
         cache_k, cache_v, ages = memory
@@ -189,14 +195,14 @@ class RollingDiT(nn.Module):
         x = self._think(seen, attend)
         return seen, x, torch.stack(attend.keys, 1), torch.stack(attend.values, 1)
 
-    def _past(self, previous: Tensor, before: Tensor, sink: Tensor) -> Tensor:
-        """See the two last finished frames and the sink, (B, F, C, h, w), as cells.
+    def _past(self, *frames: Tensor) -> Tensor:
+        """See the two last finished frames, sink and scenery, each (B, F, C, h, w), as cells.
 
         Every cell of a slot sees them at its own place: what moves, and what it hides, need not
         be found by attention.
         """
-        past = self.past_in(_images(torch.cat([previous, before, sink], 2)))
-        return torch.unflatten(past, 0, previous.shape[:2])
+        past = self.past_in(_images(torch.cat(frames, 2)))
+        return torch.unflatten(past, 0, frames[0].shape[:2])
 
     def _embed(
         self, latents: Tensor, past: Tensor, sigmas: Tensor, actions: Tensor, place: Tensor

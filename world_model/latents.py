@@ -72,6 +72,11 @@ class LatentSet:
         columns = (width + CELL > left) & (width < right)
         return np.asarray(rows[..., None] & columns[..., None, :])
 
+    def scenery(self, episodes: NDArray[np.int64], device: torch.device) -> Tensor:
+        """Return latents (n, C, h, w) float32 of the levels with nobody in them."""
+        rows = torch.from_numpy(episodes).to(self.bare.device)
+        return self.bare.index_select(0, rows).to(device).float()
+
     def gather(self, index: NDArray[np.int64], device: torch.device) -> Tensor:
         """Return latents (*index.shape, C, h, w) float32 on `device`."""
         flat = torch.from_numpy(index.reshape(-1)).to(self.latents.device)

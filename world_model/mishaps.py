@@ -116,6 +116,6 @@ def _layers(
     frames: Tensor, data: LatentSet, episodes: NDArray[np.int64], times: NDArray[np.int64]
 ) -> Tensor:
     """Return what the player adds to the bare scene in frames (n, F, C, h, w) of `times` (n, F)."""
-    bare = data.bare[torch.from_numpy(episodes).to(data.bare.device)].to(frames)
+    bare = data.scenery(episodes, frames.device)
     mask = torch.from_numpy(data.player_cells(episodes[:, None], times)).to(frames)
     return (frames - bare[:, None]) * mask[:, :, None]

@@ -1,6 +1,7 @@
 """The painter: a frame's latents from the frame before it, by what the network says of every cell.
 
-What moves is copied from nearby, what is uncovered is taken from the sink, the rest is changed.
+What moves is copied from nearby, what is uncovered is taken from the scenery, what starts anew from
+the sink, the rest is changed.
 Copies keep colours and edges that the network need not know: it only says from where to where
 (dynamic filters, after Finn et al., arXiv 1605.07157, and Niklaus et al., arXiv 1708.01692).
 Knows pixels through the codec's components; they are linear, so shifting pixels is a convolution
@@ -20,8 +21,8 @@ PIXELS = CELL**2
 REACH_PX = (8, 4)
 """How far a copy may move in a tick: rows, columns."""
 TAPS = tuple(2 * reach + 1 for reach in REACH_PX)
-SOURCES = 2
-"""Beside the previous frame itself: the sink, and the previous frame moved."""
+SOURCES = 3
+"""Beside the previous frame itself: the scenery, the sink, and the previous frame moved."""
 SOURCE_BIAS = -3.0
 """A network that knows nothing yet keeps the previous frame."""
 CHANGE_SCALE = 0.1
@@ -59,19 +60,20 @@ class Painter(nn.Module):
         return torch.cat([torch.zeros(rows + columns), torch.full((sources,), SOURCE_BIAS),
                           torch.zeros(changes)])  # fmt: skip
 
-    def forward(self, said: Tensor, previous: Tensor, sink: Tensor) -> Tensor:
+    def forward(self, said: Tensor, previous: Tensor, sink: Tensor, scenery: Tensor) -> Tensor:
         """Paint slots (B, T, C, h, w) as `said` (B, T, channels, h, w).
 
-        previous, sink (B, C, h, w): the last finished frame and the first of the session.
+        previous, sink, scenery (B, C, h, w): the last finished frame, the first of the session,
+        and that one with nobody in it.
         """
         painted = []
-        sink_pixels = self._pixels(sink)
+        fixed = self._pixels(scenery), self._pixels(sink)
         for slot in said.unbind(1):
             rows, columns, sources, change = slot.split(self.parts, 1)
             moved = self._moved(previous, self.row_shifts, rows)
             moved = self._moved(moved, self.column_shifts, columns)
             before = self._pixels(previous)
-            others = torch.stack([sink_pixels, self._pixels(moved)], 1) - before[:, None]
+            others = torch.stack([*fixed, self._pixels(moved)], 1) - before[:, None]
             blend = (others * _weights(sources)).sum(1).flatten(1, 2)
             seen = F.conv2d(blend, self.to_pixels.transpose(0, 1)[..., None, None])
             previous = previous + seen.float() + CHANGE_SCALE * change.float()

@@ -16,7 +16,7 @@ from world_model.schedule import window_sigmas
 
 
 class TickOutput(NamedTuple):
-    """`head` (B, C, h, w) finished latents; `window` (B, 3 + T, C, h, w) for the next tick;
+    """`head` (B, C, h, w) finished latents; `window` (B, 4 + T, C, h, w) for the next tick;
     `k`, `v` (B, depth, N, width) of the frame that has left the window; `x0` of every slot."""
 
     head: Tensor
@@ -46,7 +46,7 @@ class RollingStep(nn.Module):
     ) -> TickOutput:
         """Map a window (see `RollingDiT.step`) and fresh noise (B, 1 + T, ...) to the next one."""
         x0, k, v = self.dit.step(window, sigmas, actions, cache_k, cache_v, ages, corners)
-        following = torch.cat([window[:, :1], window[:, 2:3], slide(x0, sigmas, noise)], 1)
+        following = torch.cat([window[:, :2], window[:, 3:4], slide(x0, sigmas, noise)], 1)
         return TickOutput(x0[:, 0], following, k, v, x0)
 
 
@@ -91,21 +91,23 @@ class RollOut:
         self.window = torch.zeros(0)
         self.previous_action = torch.zeros(0)
 
-    def start(self, frames: Tensor, actions: Tensor, plan: Tensor, noises: Tensor) -> None:
+    def start(
+        self, scenery: Tensor, frames: Tensor, actions: Tensor, plan: Tensor, noises: Tensor
+    ) -> None:
         """Fill the cache from finished frames and set the first window.
 
-        frames (B, K, C, h, w) and their actions (B, K, A + 3), oldest first, the first the sink;
-        plan (B, T - 1, C, h, w) for the slots; noises (K, B, 1 + T, C, h, w).
+        scenery (B, C, h, w); frames (B, K, C, h, w) and their actions (B, K, A + 3), oldest first,
+        the first the sink; plan (B, T - 1, C, h, w) for the slots; noises (K, B, 1 + T, C, h, w).
         """
-        sink, last = frames[:, :1], frames.shape[1] - 1
+        fixed, last = torch.stack([scenery, frames[:, 0]], 1), frames.shape[1] - 1
         for i in range(last + 1):
             earlier = i if i < 2 else i - 1  # the sink need not be right before its follower
             before = frames[:, earlier : earlier + 1]
             planned = torch.cat([frames[:, i : i + 1], plan], 1)
-            self.window = torch.cat([sink, before, slide(planned, self.sigmas, noises[i])], 1)
+            self.window = torch.cat([fixed, before, slide(planned, self.sigmas, noises[i])], 1)
             self.previous_action = actions[:, i]
             if i < last:
-                finished, own = self.window[:, :3], actions[:, i : i + 1]
+                finished, own = self.window[:, :4], actions[:, i : i + 1]
                 kept = self.step.dit.remember(finished, self.sigmas[:1], own, *self._memory())
                 self._push(*kept)
 

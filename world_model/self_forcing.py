@@ -89,7 +89,7 @@ class Group:
         previous = self.data.held[self.episodes, self.now - 1, :1]
         previous_frame = self._cut(self.data.gather(previous, device))
         with self.compute.autocast():
-            result = out.tick(action, torch.randn_like(out.window[:, 2:]))
+            result = out.tick(action, torch.randn_like(out.window[:, 3:]))
         keep, entering = self._judgeable(target, previous_frame)
         error = (result.head.detach().float() - target[:, 0]).square().mean(1)
         tracks = F.avg_pool2d(error * keep, TOKEN_CELLS).amax((1, 2)) < self.gate
@@ -118,21 +118,22 @@ class Group:
     def _restart(self, rows: NDArray[np.int64], rng: np.random.Generator) -> None:
         """Start `rows` at recorded moments: an episode's first frame, then its last few."""
         device, config = self.compute.device, self.step.dit.config
-        count = config.window.start_frames
+        count = config.window.cache_frames + 1
         episodes, starts = self.choose(rng, count + 2, len(rows))
         self.episodes[rows], self.now[rows] = episodes, starts + count - 1
-        frames, actions, plan = recorded_start(self.data, episodes, starts, count, device)
+        scenery, frames, actions, plan = recorded_start(self.data, episodes, starts, count, device)
         corners, grid = None, None
         if self.crop_tokens is not None:
             grid = (self.crop_tokens, self.crop_tokens)
             soon = self.data.gather(self.data.held[episodes, self.now[rows]], device)
             corners = moving_corners(frames[:, -1:], soon, self.crop_tokens)
-            frames = crop(frames, corners, self.crop_tokens)
-            plan = crop(plan, corners, self.crop_tokens)
+            scenery, frames, plan = (
+                crop(part, corners, self.crop_tokens) for part in (scenery, frames, plan)
+            )
         fresh = RollOut(self.step, len(rows), device, corners, grid)
         shape = (count, len(rows), 1 + config.window.slots, *frames.shape[2:])
         with self.compute.autocast():
-            fresh.start(frames, actions, plan, torch.randn(shape, device=device))
+            fresh.start(scenery, frames, actions, plan, torch.randn(shape, device=device))
         if self.out is None:
             self.out = fresh
         else:
@@ -152,8 +153,8 @@ def recorded_start(
     starts: NDArray[np.int64],
     count: int,
     device: torch.device,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return what `RollOut.start` needs: frames, actions and plan of recorded moments.
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return what `RollOut.start` needs: scenery, frames, actions and plan of recorded moments.
 
     The first of the `count` frames is the episode's first, the others follow from `starts` on.
     """
@@ -162,7 +163,8 @@ def recorded_start(
     rows = episodes[:, None]
     frames = data.gather(data.held[rows, times, 0], device)
     actions = torch.from_numpy(data.actions[rows, times]).to(device)
-    return frames, actions, data.gather(data.held[episodes, times[:, -1], 1:], device)
+    plan = data.gather(data.held[episodes, times[:, -1], 1:], device)
+    return data.scenery(episodes, device), frames, actions, plan
 
 
 def moving_corners(before: Tensor, after: Tensor, size: int) -> Tensor:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from games.platformer import physics
 from games.platformer.level import Level, Levels
+from games.platformer.opening import opening
 from games.platformer.physics import State
 from games.platformer.policy import PlayLikePolicy
 from games.platformer.render import HERO_LEFT_PX, Renderer
@@ -72,17 +73,18 @@ class TrueGame:
     """The game on one course, a tick at a time."""
 
     def __init__(self, course: Course) -> None:
+        self.course = course
         self.levels = Levels.stack([course.level])
         self._renderer = Renderer(self.levels, [course.palette])
-        self._idle = np.zeros(len(physics.BUTTONS), np.bool_)
+        self._idle = np.zeros((1, len(physics.BUTTONS)), np.bool_)
         self.state = physics.initial(self.levels)
 
     def start(self, frames: int) -> Frame:
-        """Start anew; return the first frames (frames, 128, 128, 3), a tick without keys apart."""
+        """Start anew; return the frames (frames, 128, 128, 3) that a session starts from."""
         self.state = physics.initial(self.levels)
-        drawn = [self._renderer.render(self.state)[0]]
-        drawn += [self.step(self._idle).copy() for _ in range(frames - 1)]
-        return np.stack(drawn)
+        for _ in range(frames - 2):
+            self.state, _ = physics.step(self.levels, self.state, self._idle)
+        return opening(self.course.level, self.course.palette, frames)
 
     def step(self, action: Action) -> Frame:
         """Return the frame that `action` causes."""

@@ -85,7 +85,7 @@ class WorldTask:
         mishap_share: float,
         compiled: bool = False,
     ) -> None:
-        longest = max(CLIP_FRAMES, config.window.start_frames + SHEET_TICKS)
+        longest = max(CLIP_FRAMES, config.window.cache_frames + 1 + SHEET_TICKS)
         if data.ticks < longest:
             raise DataError(
                 f"{data.ticks} ticks are too short; use `rollplay collect --ticks {longest}`"
@@ -132,18 +132,20 @@ class WorldTask:
         clean_actions, actions = self._hide(clean_actions, actions)
         lesson = Lesson(clean, target, self._jittered(target.shape[:3]))
         befall(lesson, self.data, episodes, frames, rng, share=self.mishap_share, whole=not cropped)
+        scenery = self.data.scenery(episodes, device)
         corners, open_edge = None, torch.zeros_like(target[:, 0, 0, 0], dtype=torch.bool)
         if cropped:
             size = self.crops.tokens
             corners = moving_corners(clean[:, -CLIP_TICKS:], lesson.target[:, :, 0], size)
-            clean, plan, target = (
-                crop(part, corners, size) for part in (lesson.clean, plan, lesson.target)
+            clean, plan, target, scenery = (
+                crop(part, corners, size) for part in (lesson.clean, plan, lesson.target, scenery)
             )
             open_edge = open_edges(corners, size, self.config.grid)
         context_sigma = self._context_sigmas(clean.shape[:2])
         entering = torch.zeros_like(target[:, :, :1])
         with self.compute.autocast():
             x0 = self._clip(
+                scenery,
                 _noised(clean, context_sigma),
                 context_sigma,
                 clean_actions,
@@ -254,16 +256,16 @@ class WorldTask:
         device, window = self.compute.device, self.config.window
         rng = np.random.default_rng(3)
         rows = SHEET_WORLDS
-        episodes, starts = self._choose_clips(rng, window.start_frames + SHEET_TICKS, rows)
+        count = window.cache_frames + 1
+        episodes, starts = self._choose_clips(rng, count + SHEET_TICKS, rows)
         shape = (rows, 1 + window.slots, *self.config.latent_shape)
         out = RollOut(RollingStep(module), rows, device)
         torch.manual_seed(0)
-        count = window.start_frames
         start = recorded_start(self.data, episodes, starts, count, device)
         out.start(*start, torch.randn(count, *shape, device=device))
         true, dreamed = [], []
         for tick in range(SHEET_TICKS):
-            now = starts + window.start_frames - 1 + tick
+            now = starts + count - 1 + tick
             action = torch.from_numpy(self.data.actions[episodes, now]).to(device)
             result = out.tick(action, torch.randn(shape, device=device))
             true.append(self.data.gather(self.data.held[episodes, now, 0], device))

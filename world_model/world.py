@@ -104,9 +104,10 @@ class RollingWorld:
         self._encode = backend.bind("encode", {"frame": self._pixels}, {"latents": self._latents})
 
     def reset(self, frames: Frame, *, seed: int) -> Frame:
-        """Start a session on the frames (K, H, W, 3) of a resting world, oldest first.
+        """Start a session on the scenery and the frames of a resting world, (K, H, W, 3).
 
-        The first becomes the sink, the others fill the cache; the window is the last one
+        The first frame is the scenery, the second becomes the sink, the others, oldest first, fill
+        the cache; the window is the last one
         re-noised to every slot's level. Returns the last frame. Raises ValueError where fewer
         than `config.window.start_frames` are given.
         """
@@ -115,16 +116,22 @@ class RollingWorld:
         self._seed, self._tick, self._draws = seed, 0, 0
         self._index.clear()
         self._actions[:] = encode_actions(np.zeros(len(self.buttons), np.bool_))
-        for i, frame in enumerate(frames):
-            self._pixels[0] = frame
-            self._encode()
+        self._windows[0][0, 0] = self._encoded(frames[0])
+        for i, frame in enumerate(frames[1:]):
+            latents = self._encoded(frame)
             self._draw_noise()
             window = self._windows[self._tick % 2][0]
-            window[i:2] = self._latents[0]
-            self._renoise(window[2:], self._latents[0])
-            if i < len(frames) - 1:
+            window[1 + i : 3] = latents
+            self._renoise(window[3:], latents)
+            if i < len(frames) - 2:
                 self._advance()
         return self._frame
+
+    def _encoded(self, frame: Frame) -> Array:
+        """Return a frame's latents (C, h, w); the array is reused by the next call."""
+        self._pixels[0] = frame
+        self._encode()
+        return self._head
 
     def denoise(self, action: NDArray[np.bool_]) -> Array:
         """Advance by one tick under the held buttons (A,): one forward pass.

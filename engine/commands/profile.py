@@ -1,13 +1,20 @@
-"""`rollplay profile`: run a scene at its frame rate and say where the time of a frame went."""
+"""`rollplay profile`: run a scene at its frame rate and say where the time of a frame went.
+
+`rollplay profile compare` sets two such measurements side by side.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.errors import told_to_the_user
+from engine.commands.errors import FAILED, told_to_the_user
 from engine.commands.options import (
     actions_option,
     fps_option,
@@ -17,53 +24,146 @@ from engine.commands.options import (
 )
 from engine.commands.parts import Parts
 
+if TYPE_CHECKING:
+    from engine.profiling.report import Report
 
-@click.command()
+SCENE = "scene"
+
+
+class SceneOrSubcommand(click.Group):
+    """Takes a word that names no subcommand for the scene to measure."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the default subcommand in front where none is named."""
+        if not args or args[0] not in {*self.commands, *ctx.help_option_names}:
+            args = [SCENE, *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=SceneOrSubcommand)
+def profile() -> None:
+    """Measure a scene tick by tick: `rollplay profile meadow`, or compare two measurements."""
+
+
+def _file_option(name: str, description: str) -> Callable[[click.Command], click.Command]:
+    kind = click.Path(dir_okay=False, writable=True, path_type=Path)
+    return click.option(name, type=kind, help=description)  # type: ignore[return-value]
+
+
+@profile.command(name=SCENE)
 @click.argument("scene", default="meadow")
+@click.option("--ticks", type=click.IntRange(min=2), help="Ticks to measure [default: 600].")
 @click.option(
-    "--ticks",
-    type=click.IntRange(min=2),
-    default=600,
-    show_default=True,
-    help="Ticks to measure, after the warm-up.",
+    "--seconds", type=click.FloatRange(min=1), help="Measure for so long instead of --ticks."
 )
 @click.option("--headless", is_flag=True, help="Measure without a window.")
 @actions_option
 @seed_option
 @fps_option
 @threads_option
+@_file_option("--jsonl", "Write one JSON document a tick to this file.")
+@_file_option("--trace", "Write Chrome trace events, for ui.perfetto.dev, to this file.")
+@_file_option("--plot", "Write a picture (.png or .svg) to this file.")
+@_file_option("--html", "Write a self-contained page to this file.")
 @json_option
 @click.pass_obj
-def profile(
+def profile_scene(
     parts: Parts,
     *,
     scene: str,
-    ticks: int,
+    ticks: int | None,
+    seconds: float | None,
     headless: bool,
     actions: str | None,
     seed: int | None,
     fps: int | None,
     threads: int | None,
+    jsonl: Path | None,
+    trace: Path | None,
+    plot: Path | None,
+    html: Path | None,
     as_json: bool,
 ) -> None:
     """Measure SCENE tick by tick, played at random unless --actions names a file."""
+    if ticks is not None and seconds is not None:
+        raise click.UsageError("give --ticks or --seconds, not both")
+    if (plot or html) and find_spec("matplotlib") is None:
+        raise click.UsageError("--plot and --html need matplotlib: pip install 'rollplay[profile]'")
     with told_to_the_user():
         from engine.commands.stage import Plan, put_on
         from engine.errors import DisplayError
 
+        checked = parts.scene(scene)
+        if seconds is not None:
+            ticks = max(2, round(seconds * (fps or checked.fps)))
         plan = Plan(
             headless=headless,
             measured=True,
-            ticks=ticks,
+            ticks=ticks or 600,
             actions=actions or "random",
             seed=seed,
             fps=fps,
             threads=threads,
         )
-        checked = parts.scene(scene)
         try:
             report = put_on(checked, plan, parts)
         except DisplayError:
             click.echo("note: there is no display here; measuring without a window", err=True)
             report = put_on(checked, replace(plan, headless=True), parts)
+        _write(report, jsonl=jsonl, trace=trace, plot=plot, html=html)
         click.echo(json.dumps(report.as_dict()) if as_json else report.table())
+
+
+def _write(
+    report: Report, *, jsonl: Path | None, trace: Path | None, plot: Path | None, html: Path | None
+) -> None:
+    from engine.profiling.page import write_page
+    from engine.profiling.plot import write_plot
+    from engine.profiling.ticks import write_ticks
+    from engine.profiling.trace import write_trace
+
+    for path, write in ((jsonl, write_ticks), (trace, write_trace), (plot, write_plot),
+                        (html, write_page)):  # fmt: skip
+        if path:
+            write(report, path)
+            click.echo(f"{path}: written", err=True)
+
+
+def _percent(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+    """Read `5%` or `5`."""
+    if text is None:
+        return None
+    try:
+        value = float(text.removesuffix("%"))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a percentage, such as 5%") from None
+    if value < 0:
+        raise click.BadParameter("a percentage of 0 or more is needed")
+    return value
+
+
+@profile.command()
+@click.argument("one", metavar="A.json", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("other", metavar="B.json", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--fail-if-slower",
+    metavar="PERCENT",
+    callback=_percent,
+    help="Exit with 1 if a metric of B is shown to be slower by more than this.",
+)
+@json_option
+def compare(*, one: Path, other: Path, fail_if_slower: float | None, as_json: bool) -> None:
+    """Compare two outputs of `rollplay profile --json`: B by A, metric by metric."""
+    with told_to_the_user():
+        from engine.profiling.compare import compare as compare_documents
+        from engine.profiling.compare import read_document, table
+
+        ratios = compare_documents(read_document(one), read_document(other))
+        document = {ratio.metric: {**vars(ratio), "shown": ratio.shown} for ratio in ratios}
+        click.echo(json.dumps(document) if as_json else table(ratios))
+        if fail_if_slower is None:
+            return
+        slower = [ratio.metric for ratio in ratios if ratio.low > 1 + fail_if_slower / 100]
+        if slower:
+            click.echo(f"slower by more than {fail_if_slower:g} %: {', '.join(slower)}", err=True)
+            raise SystemExit(FAILED)

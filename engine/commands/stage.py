@@ -21,12 +21,12 @@ from engine.input import RandomInput, ScriptedInput, WindowControlled
 from engine.loop import Hud, Input, Pacer, Recorder, Session, Spans, World
 from engine.pacing import Clock, FixedRatePacer, Unpaced
 from engine.profiling.report import Report
+from engine.profiling.spans import NullSpans, StageSpans
+from engine.profiling.ticklog import TickLog
 from engine.pygame_display import PygameDisplay
 from engine.pygame_input import PygameInput
 from engine.pynput_input import PynputInput
 from engine.recorder import DirectoryRecorder, NullRecorder
-from engine.profiling.spans import NullSpans, StageSpans
-from engine.profiling.ticklog import TickLog
 from games.platformer.level import FRAME
 from games.platformer.sprites import hero_sprites
 from games.platformer.themes import Palette

@@ -78,4 +78,6 @@ def _draw_spread(report: Report, axes: Any) -> None:
 def _draw_deadline(report: Report, draw: Any) -> None:
     period_ms = report.measured.period_ms
     if period_ms is not None:
-        draw(period_ms, color=ALARM, linestyle="--", linewidth=1, label=f"deadline {period_ms:g} ms")
+        draw(
+            period_ms, color=ALARM, linestyle="--", linewidth=1, label=f"deadline {period_ms:g} ms"
+        )

@@ -47,7 +47,7 @@ def percentiles(values: Numbers, *points: int) -> dict[str, float | None]:
 
 
 def jitter_ms(frame_ms: Numbers, period_ms: float | None) -> Numbers:
-    """Return how far each frame time is from the period, or from their median where there is none."""
+    """Return how far each frame time is from the period, or from their median without one."""
     if not frame_ms.size:
         return frame_ms
     return np.abs(frame_ms - (np.median(frame_ms) if period_ms is None else period_ms))
@@ -93,6 +93,7 @@ class Report:
     low_1pct_fps: float | None
     peak_rss_mb: float | None
     rss_mb: Mapping[str, Any]
+    series_ms: Mapping[str, list[float]]
     environment: Mapping[str, str | int | None]
     measured: Measurements
 
@@ -150,7 +151,6 @@ class Report:
             f"memory {_show(self.rss_mb['start'])} MB at the start, {_show(self.rss_mb['end'])} MB "
             f"at the end, {_show(self.peak_rss_mb)} MB at most"
         )
-
 
     def _cost_of_spans(self) -> str:
         cost_ms, share = self.spans["ms_per_tick"], self.spans["share"]
@@ -218,6 +218,10 @@ def summarise(
             "start": rss[0] if rss else None,
             "end": rss[-1] if rss else None,
             "series": rss,
+        },
+        series_ms={
+            "tick": [round(ms, 3) for ms in log.work_ms().tolist()],
+            "frame_time": [round(ms, 3) for ms in frame_ms.tolist()],
         },
         environment=environment(),
         measured=measured,

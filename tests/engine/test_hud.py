@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from engine.fakes import FakeClock
 from engine.hud import REFRESH_NS, NullHud, PygameHud, hud_lines
-from engine.pygame_display import PygameDisplay
 from engine.profiling.ticklog import TickLog
+from engine.pygame_display import PygameDisplay
 
 BUTTONS = ("left", "right", "jump")
 NOTHING = np.zeros(3, np.bool_)

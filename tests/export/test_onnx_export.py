@@ -60,11 +60,17 @@ def test_the_onnx_world_plays_200_ticks_as_the_torch_roll_out_does(exported: Any
         return torch.from_numpy(tick_noise(seed, draw, np.empty(shape, np.float32)).copy())[None]
 
     latents = exported.codec.encode(torch.from_numpy(frames))[None]
-    count = len(frames)
+    count = len(frames) - 1
     still = torch.from_numpy(encode_actions(np.zeros((1, count, 3), np.bool_)))
     plan = latents[:, -1:].expand(-1, config.window.slots - 1, -1, -1, -1)
     out = RollOut(RollingStep(exported.dit), 1, torch.device("cpu"))
-    out.start(latents, still, plan, torch.stack([noise(2 * i) for i in range(count)]))
+    out.start(
+        latents[:, 0],
+        latents[:, 1:],
+        still,
+        plan,
+        torch.stack([noise(2 * i) for i in range(count)]),
+    )
 
     spread = []
     for tick, action in enumerate(held):

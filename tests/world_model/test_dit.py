@@ -18,7 +18,7 @@ from world_model.actions import MARKS
 from world_model.cache import CacheIndex
 from world_model.config import WorldConfig
 from world_model.dit import RollingDiT, StepOutput
-from world_model.painter import SOURCE_BIAS
+from world_model.painter import SOURCE_BIAS, SOURCES
 from world_model.rope import rotate
 from world_model.schedule import window_sigmas
 
@@ -35,6 +35,7 @@ def predecessor(frame: int) -> int:
 class Moment:
     """All finished frames (B, n, C, h, w), the sink first, and the slots (B, T, C, h, w)."""
 
+    scenery: Tensor
     clean: Tensor
     clean_actions: Tensor
     slots: Tensor
@@ -45,7 +46,7 @@ class Moment:
         last = self.clean.shape[1] - 1
         seen = [0, predecessor(last), last]
         return (
-            torch.cat([self.clean[:, seen], self.slots], 1),
+            torch.cat([self.scenery[:, None], self.clean[:, seen], self.slots], 1),
             torch.cat([self.clean_actions[:, -1:], self.slot_actions], 1),
         )
 
@@ -58,6 +59,7 @@ class Moment:
 class Clip:
     """A sink frame and `CLEAN` - 1 that follow, and a window for each of the last ticks."""
 
+    scenery: Tensor
     clean: Tensor
     clean_actions: Tensor
     slots: Tensor
@@ -67,15 +69,16 @@ class Clip:
         """What there is at window `tick`, 0 being the first."""
         last = CLEAN - TICKS + tick + 1
         whole = Moment(
-            self.clean, self.clean_actions, self.slots[:, tick], self.slot_actions[:, tick]
-        )
+            self.scenery, self.clean, self.clean_actions,
+            self.slots[:, tick], self.slot_actions[:, tick],
+        )  # fmt: skip
         return whole.cut(last)
 
     def run(self, dit: RollingDiT) -> Tensor:
         sigmas = torch.from_numpy(window_sigmas(dit.window))
         with torch.no_grad():
             return dit.clip(
-                self.clean, sigmas[:1].expand(BATCH, CLEAN), self.clean_actions,
+                self.scenery, self.clean, sigmas[:1].expand(BATCH, CLEAN), self.clean_actions,
                 self.slots, sigmas[1:].expand(BATCH, TICKS, -1), self.slot_actions,
             )  # fmt: skip
 
@@ -84,7 +87,7 @@ class Clip:
 def clip(tiny: WorldConfig) -> Clip:
     generator = torch.Generator().manual_seed(1)
     slots, action = tiny.window.slots, (len(tiny.buttons) + MARKS,)
-    shapes = ((CLEAN, *tiny.latent_shape), (CLEAN, *action),
+    shapes = (tiny.latent_shape, (CLEAN, *tiny.latent_shape), (CLEAN, *action),
               (TICKS, slots, *tiny.latent_shape), (TICKS, slots, *action))  # fmt: skip
     return Clip(*(torch.randn(BATCH, *shape, generator=generator) for shape in shapes))
 
@@ -115,14 +118,19 @@ class Naive:
         latents = torch.cat([moment.clean, moment.slots], 1)
         frames = [*range(head)] + [head - 1] * dit.window.slots
         before = [predecessor(frame) for frame in frames]
-        past = dit._past(*(moment.clean[:, index] for index in (frames, before, [0] * len(frames))))
+        sink = [0] * len(frames)
+        past = dit._past(
+            *(moment.clean[:, index] for index in (frames, before, sink)),
+            moment.scenery[:, None].expand(-1, len(frames), -1, -1, -1),
+        )
         actions = torch.cat([moment.clean_actions, moment.slot_actions], 1)
         seen = dit._embed(latents, past, sigmas, actions, dit.place)
         x = seen.x
         for block in dit.blocks:
             x = block(x, seen.cond, lambda q, k, v: self.attend(q, k, v, head))
         said = dit._say(x[:, head:], seen.slots(head))
-        return dit.painter(said, moment.clean[:, -1] / (1 - window[0]), moment.clean[:, 0])
+        base = moment.clean[:, -1] / (1 - window[0])
+        return dit.painter(said, base, sink=moment.clean[:, 0], scenery=moment.scenery)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, head: int) -> Tensor:
         mixed = []
@@ -240,9 +248,9 @@ def test_history_and_actions_reach_the_head(dit: RollingDiT, clip: Clip, what: s
 def test_an_untrained_network_predicts_that_hardly_anything_changes(
     tiny: WorldConfig, clip: Clip
 ) -> None:
-    still = replace(clip, clean=clip.clean[:, :1].expand_as(clip.clean).contiguous())
+    still = replace(clip, clean=clip.scenery[:, None].expand_as(clip.clean).contiguous())
     x0 = still.run(RollingDiT(tiny))
-    share = torch.softmax(torch.tensor([0.0, SOURCE_BIAS, SOURCE_BIAS]), 0)
+    share = torch.softmax(torch.tensor([0.0, *[SOURCE_BIAS] * SOURCES]), 0)
     previous = still.clean[:, -TICKS:, None].expand_as(x0)
     assert (x0 - previous).abs().mean() < 3 * share[2] * previous.abs().mean()
 
@@ -257,14 +265,14 @@ def test_what_is_remembered_of_a_frame_is_what_a_step_makes_of_it(
     memory = torch.randn(shape), torch.randn(shape), torch.tensor([4.0, 3.0, 2.0])
     with torch.no_grad():
         out = dit.step(window, sigmas, actions, *memory)
-        kept = dit.remember(window[:, :3], sigmas[:1], actions[:, :1], *memory)
+        kept = dit.remember(window[:, :4], sigmas[:1], actions[:, :1], *memory)
     torch.testing.assert_close(kept, (out.k, out.v))
 
 
 def test_gradients_reach_every_weight(dit: RollingDiT, clip: Clip) -> None:
     sigmas = torch.from_numpy(window_sigmas(dit.window))
     dit.clip(
-        clip.clean, sigmas[:1].expand(BATCH, CLEAN), clip.clean_actions,
+        clip.scenery, clip.clean, sigmas[:1].expand(BATCH, CLEAN), clip.clean_actions,
         clip.slots, sigmas[1:].expand(BATCH, TICKS, -1), clip.slot_actions,
     ).square().sum().backward()  # fmt: skip
     for name, param in dit.named_parameters():
@@ -276,7 +284,7 @@ def test_gradients_reach_every_weight(dit: RollingDiT, clip: Clip) -> None:
 def test_a_crop_as_large_as_the_frame_is_the_frame(dit: RollingDiT, clip: Clip) -> None:
     sigmas = torch.from_numpy(window_sigmas(dit.window))
     x0 = dit.clip(
-        clip.clean, sigmas[:1].expand(BATCH, CLEAN), clip.clean_actions,
+        clip.scenery, clip.clean, sigmas[:1].expand(BATCH, CLEAN), clip.clean_actions,
         clip.slots, sigmas[1:].expand(BATCH, TICKS, -1), clip.slot_actions,
         torch.zeros(BATCH, 2, dtype=torch.long),
     )  # fmt: skip

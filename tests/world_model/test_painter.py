@@ -54,9 +54,9 @@ def test_a_copy_moves_the_picture_by_whole_pixels(
 ) -> None:
     image = torch.rand(1, 3, 48, 48)
     said = told(painter, 12, rows=rows, columns=columns)
-    source(said, painter, 1)[:] = SURE
+    source(said, painter, 2)[:] = SURE
     previous = latents_of(image, components)
-    painted = painter(said, previous, torch.zeros_like(previous))[:, 0]
+    painted = painter(said, previous, *torch.zeros(2, *previous.shape))[:, 0]
     expected = latents_of(torch.roll(image, (rows, columns), (2, 3)), components)
     inner = (..., slice(2, -2), slice(2, -2))
     torch.testing.assert_close(painted[inner], expected[inner], atol=1e-4, rtol=1e-4)
@@ -65,12 +65,14 @@ def test_a_copy_moves_the_picture_by_whole_pixels(
 def test_single_pixels_of_a_cell_come_from_different_sources(
     painter: Painter, components: Tensor
 ) -> None:
-    before, sink = torch.rand(1, 3, 16, 16), torch.rand(1, 3, 16, 16)
+    before, sink, scenery = torch.rand(3, 1, 3, 16, 16)
     said = told(painter, 4, columns=1)
-    source(said, painter, 0)[:, :, 5, 2, 1] = SURE  # pixel (1, 1) of the cell in row 2, column 1
-    source(said, painter, 1)[:, :, 6, 2, 1] = SURE
-    painted = painter(said, latents_of(before, components), latents_of(sink, components))
+    source(said, painter, 0)[:, :, 4, 2, 1] = SURE  # pixel (1, 0) of the cell in row 2, column 1
+    source(said, painter, 1)[:, :, 5, 2, 1] = SURE
+    source(said, painter, 2)[:, :, 6, 2, 1] = SURE
+    painted = painter(said, *(latents_of(x, components) for x in (before, sink, scenery)))
     expected = before.clone()
+    expected[..., 9, 4] = scenery[..., 9, 4]
     expected[..., 9, 5] = sink[..., 9, 5]
     expected[..., 9, 6] = before[..., 9, 5]
     wanted = latents_of(expected, components)
@@ -80,9 +82,9 @@ def test_single_pixels_of_a_cell_come_from_different_sources(
 def test_every_slot_is_painted_from_the_one_before(painter: Painter, components: Tensor) -> None:
     image = torch.rand(1, 3, 64, 64)
     said = told(painter, 16, rows=3, slots=3)
-    source(said, painter, 1)[:] = SURE
+    source(said, painter, 2)[:] = SURE
     previous = latents_of(image, components)
-    painted = painter(said, previous, torch.zeros_like(previous))
+    painted = painter(said, previous, *torch.zeros(2, *previous.shape))
     for slot in range(3):
         expected = latents_of(torch.roll(image, 3 * (slot + 1), 2), components)
         inner = (..., slice(4, -4), slice(4, -4))
@@ -90,11 +92,13 @@ def test_every_slot_is_painted_from_the_one_before(painter: Painter, components:
 
 
 def test_what_stays_is_kept_to_the_bit_and_changes_are_added(painter: Painter) -> None:
-    previous, sink = torch.randn(2, 1, CHANNELS, 4, 4)
+    previous, sink, scenery = torch.randn(3, 1, CHANNELS, 4, 4)
     said = told(painter, 4)
-    assert torch.equal(painter(said, previous, sink)[:, 0], previous)
+    assert torch.equal(painter(said, previous, sink, scenery)[:, 0], previous)
     said[:, :, -CHANNELS:] = 2.0
-    torch.testing.assert_close(painter(said, previous, sink)[:, 0], previous + 2 * CHANGE_SCALE)
+    torch.testing.assert_close(
+        painter(said, previous, sink, scenery)[:, 0], previous + 2 * CHANGE_SCALE
+    )
 
 
 def test_components_are_part_of_the_weights(painter: Painter) -> None:

@@ -45,8 +45,8 @@ class FakeStep:
         )
         kv = torch.full((BATCH, config.dit.depth, config.tokens, config.dit.width), count)
         x0 = torch.full((BATCH, config.window.slots, *config.latent_shape), count)
-        x0 = x0 + 0 * window[:, 3:]
-        following = torch.cat([window[:, :1], window[:, 2:3], slide(x0, sigmas, noise)], 1)
+        x0 = x0 + 0 * window[:, 4:]
+        following = torch.cat([window[:, :2], window[:, 3:4], slide(x0, sigmas, noise)], 1)
         return TickOutput(x0[:, 0], following, kv, -kv, x0)
 
     def remember(self, window: Tensor, sigmas: Tensor, actions: Tensor, cache_k: Tensor,
@@ -69,8 +69,9 @@ def out(step: FakeStep) -> RollOut:
 
 
 def begin(out: RollOut, config: WorldConfig) -> dict[str, Tensor]:
-    count, latent = config.window.start_frames, config.latent_shape
+    count, latent = config.window.cache_frames + 1, config.latent_shape
     given = {
+        "scenery": torch.randn(BATCH, *latent),
         "frames": torch.randn(BATCH, count, *latent),
         "actions": torch.randn(BATCH, count, len(config.buttons) + MARKS),
         "plan": torch.randn(BATCH, config.window.slots - 1, *latent),
@@ -88,10 +89,11 @@ def test_start_frames_but_the_last_go_one_by_one_into_the_cache(
     assert len(step.calls) == tiny.window.cache_frames
     for i, call in enumerate(step.calls):
         riding = (1 - sigmas[0]) * given["frames"][:, i] + sigmas[0] * given["noises"][i][:, 0]
-        torch.testing.assert_close(call["window"][:, 2], riding)
-        assert torch.equal(call["window"][:, 0], given["frames"][:, 0])
+        torch.testing.assert_close(call["window"][:, 3], riding)
+        assert torch.equal(call["window"][:, 0], given["scenery"])
+        assert torch.equal(call["window"][:, 1], given["frames"][:, 0])
         before = i if i < 2 else i - 1
-        assert torch.equal(call["window"][:, 1], given["frames"][:, before])
+        assert torch.equal(call["window"][:, 2], given["frames"][:, before])
         assert torch.equal(call["actions"], given["actions"][:, i : i + 1])
     assert out.index.pushed == tiny.window.cache_frames
     assert out.cache_k[0, 0, :, 0, 0].tolist() == [1, 2, 3]
@@ -104,8 +106,9 @@ def test_the_first_window_is_the_last_frame_and_the_plan_at_their_levels(
     given = begin(out, tiny)
     sigmas = torch.from_numpy(window_sigmas(tiny.window))
     planned = torch.cat([given["frames"][:, -1:], given["plan"]], 1)
-    torch.testing.assert_close(out.window[:, 2:], slide(planned, sigmas, given["noises"][-1]))
-    assert torch.equal(out.window[:, :2], given["frames"][:, [0, -2]])
+    torch.testing.assert_close(out.window[:, 3:], slide(planned, sigmas, given["noises"][-1]))
+    assert torch.equal(out.window[:, 0], given["scenery"])
+    assert torch.equal(out.window[:, 1:3], given["frames"][:, [0, -2]])
 
 
 def test_a_new_action_conditions_all_slots_and_the_one_before_the_previous_frame(
@@ -156,5 +159,6 @@ def test_the_head_a_tick_returns_is_the_first_slots_clean_frame(
         result = out.tick(given["actions"][:, 0], torch.zeros(given["noises"][0].shape))
     assert torch.equal(result.head, result.x0[:, 0])
     context = 1 - tiny.window.context_sigma
-    torch.testing.assert_close(result.window[:, 2], context * result.head)
-    assert torch.equal(result.window[:, 0], given["frames"][:, 0])
+    torch.testing.assert_close(result.window[:, 3], context * result.head)
+    assert torch.equal(result.window[:, 0], given["scenery"])
+    assert torch.equal(result.window[:, 1], given["frames"][:, 0])

@@ -82,7 +82,7 @@ def test_a_world_that_tracks_goes_on_to_the_end_of_its_episode_on_its_own_output
     lesson = group.advance(rng)
     for _ in range(TICKS):
         assert group.out is not None
-        assert torch.equal(group.out.window[:, 2], lesson.x0[:, 0].detach())
+        assert torch.equal(group.out.window[:, 3], lesson.x0[:, 0].detach())
         episodes, now, done = group.episodes.copy(), group.now.copy(), group.done.copy()
         np.testing.assert_array_equal(done, now > TICKS)
         lesson = group.advance(rng)
@@ -104,13 +104,14 @@ def test_what_is_adopted_goes_on_as_if_it_had_played_here(
     tiny: WorldConfig, stir: Callable[[nn.Module], RollingDiT]
 ) -> None:
     step, grid = RollingStep(stir(RollingDiT(tiny))), (3, 3)
-    count, slots = tiny.window.start_frames, tiny.window.slots
+    count, slots = tiny.window.cache_frames + 1, tiny.window.slots
     size = (tiny.codec.channels, *(TOKEN_CELLS * side for side in grid))
 
     def begun(batch: int) -> RollOut:
         corners = torch.randint(0, 2, (batch, 2))
         out = RollOut(step, batch, COMPUTE.device, corners, grid)
-        out.start(torch.randn(batch, count, *size), torch.randn(batch, count, 6),
+        out.start(torch.randn(batch, *size), torch.randn(batch, count, *size),
+                  torch.randn(batch, count, 6),
                   torch.randn(batch, slots - 1, *size),
                   torch.randn(count, batch, 1 + slots, *size))  # fmt: skip
         return out

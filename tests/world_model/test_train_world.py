@@ -76,7 +76,7 @@ def make(tiny: WorldConfig, data: LatentSet, monkeypatch: pytest.MonkeyPatch) ->
         clip = task._clip
 
         def traced(*given: Tensor | None) -> Tensor:
-            names = ("clean", "clean_sigmas", "clean_actions",
+            names = ("scenery", "clean", "clean_sigmas", "clean_actions",
                      "slots", "slot_sigmas", "actions", "corners")  # fmt: skip
             task.clip = dict(zip(names, given, strict=True))
             return clip(*given)

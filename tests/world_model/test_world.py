@@ -23,10 +23,10 @@ HELD = np.array([[0, 1, 0], [0, 1, 1], [0, 0, 0], [1, 0, 0], [1, 0, 1]], np.bool
 
 
 def moved_on(given: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-    """What the fake step makes of a window: it keeps the sink, and halves and noises the rest."""
+    """What the fake step makes of a window: scenery and sink stay, the rest halves, with noise."""
     window = given["window"]
-    rest = window[:, 2:] * 0.5 + given["noise"]
-    return np.concatenate([window[:, :1], window[:, 2:3], rest], 1)
+    rest = window[:, 3:] * 0.5 + given["noise"]
+    return np.concatenate([window[:, :2], window[:, 3:4], rest], 1)
 
 
 class FakeBackend:
@@ -50,7 +50,7 @@ class FakeBackend:
     def _step(self, given: dict[str, NDArray[Any]], out: dict[str, NDArray[Any]]) -> None:
         self.ticks.append({name: array.copy() for name, array in given.items()})
         memory = given["cache_k"].mean() + given["ages"].sum() + given["actions"][0, 1] @ range(6)
-        out["head"][:] = given["window"][:, 3] * 0.5 + memory / 100
+        out["head"][:] = given["window"][:, 4] * 0.5 + memory / 100
         out["next_window"][:] = moved_on(given)
         out["k"][:] = len(self.ticks)
         out["v"][:] = -len(self.ticks)
@@ -102,11 +102,14 @@ def test_reset_puts_all_start_frames_but_the_last_into_the_cache(
     levels = window_sigmas(tiny.window).reshape(-1, 1, 1, 1)
     for i, tick in enumerate(backend.ticks):
         noise = tick_noise(SEED, 2 * i, np.empty(tick["noise"][0].shape, np.float32))
-        expected = (1 - levels) * (start[i].mean() / 100) + levels * noise
-        np.testing.assert_allclose(tick["window"][0, 2:], expected, rtol=1e-4, atol=1e-6)
-        np.testing.assert_allclose(tick["window"][0, 0], start[0].mean() / 100, rtol=1e-5)
+        shade = start[1 + i].mean() / 100
+        expected = (1 - levels) * shade + levels * noise
+        np.testing.assert_allclose(tick["window"][0, 3:], expected, rtol=1e-4, atol=1e-6)
+        for kept in (0, 1):
+            expected = start[kept].mean() / 100
+            np.testing.assert_allclose(tick["window"][0, kept], expected, rtol=1e-5)
         if i < 2:  # the frame after the sink need not be its successor
-            np.testing.assert_allclose(tick["window"][0, 1], start[i].mean() / 100, rtol=1e-5)
+            np.testing.assert_allclose(tick["window"][0, 2], shade, rtol=1e-5)
         assert (tick["actions"] == encode_actions(np.zeros(3, np.bool_))).all()
 
 
@@ -129,14 +132,14 @@ def test_one_tick_is_one_pass(
     world.reset(start, seed=SEED)
     for count in range(1, 4):
         world.step(HELD[0])
-        assert len(backend.ticks) == len(start) - 1 + count
+        assert len(backend.ticks) == len(start) - 2 + count
 
 
 def test_every_tick_has_the_noise_of_its_seed_and_number(
     world: RollingWorld, backend: FakeBackend, start: NDArray[np.uint8]
 ) -> None:
     play(world, start)
-    warm = len(start) - 1  # each frame of these has a window drawn for it, and a tick
+    warm = len(start) - 2  # each frame of these has a window drawn for it, and a tick
     for number, tick in enumerate(backend.ticks):
         draw = 2 * number + 1 if number < warm else number + warm + 1
         expected = tick_noise(SEED, draw, np.empty_like(tick["noise"][0]))
@@ -221,7 +224,7 @@ def test_decoding_does_not_disturb_the_session(tiny: WorldConfig, start: NDArray
 
 
 def test_too_few_start_frames_are_refused(world: RollingWorld, start: NDArray[np.uint8]) -> None:
-    with pytest.raises(ValueError, match="starts from 4 frames"):
+    with pytest.raises(ValueError, match="starts from 5 frames"):
         world.reset(start[1:], seed=0)
 
 

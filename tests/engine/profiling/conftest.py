@@ -1,0 +1,58 @@
+"""A measured run to make outputs of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from engine.fakes import FakeClock
+from engine.profiling.memory import MemoryLog
+from engine.profiling.report import Measurements, Report, summarise
+from engine.profiling.spans import StageSpans
+from engine.profiling.ticklog import TickLog
+
+MS = 1_000_000
+PERIOD_MS = 50.0
+STEP_MS = 15
+
+
+@pytest.fixture
+def make_report() -> Callable[..., Report]:
+    """Run ticks of 50 ms, of which `step` takes 15 and `decode` 5; every third one has a key."""
+
+    def build(ticks: int = 101, *, spans: bool = True, late: tuple[int, ...] = ()) -> Report:
+        clock = FakeClock(look_ns=0)
+        log, measured = TickLog(200), StageSpans(200, clock)
+        memory = MemoryLog(interval_ticks=1, measure=iter(range(100, 10_000)).__next__)
+        for tick in range(ticks):
+            measured.begin()
+            clock.pass_ns((130 if tick in late else 30) * MS)
+            began_ns = clock.now_ns()
+            measured.mark("wait")
+            clock.pass_ns(STEP_MS * MS)
+            measured.mark("step")
+            clock.pass_ns(5 * MS)
+            measured.mark("decode")
+            measured.end()
+            event_ns = 0 if tick % 3 else began_ns - MS
+            log.add(began_ns=began_ns, presented_ns=clock.now_ns(), event_ns=event_ns)
+            memory.observe()
+        return summarise(
+            scene="meadow",
+            world="platformer",
+            backend="fake",
+            passes_per_tick=1,
+            missed_deadlines=2,
+            measured=Measurements(
+                log=log,
+                timeline=measured.timeline() if spans else None,
+                pauses_ns=np.array([[60 * MS, 62 * MS], [500 * MS, 501 * MS]]),
+                period_ms=PERIOD_MS,
+                spans_ms=0.02 if spans else None,
+            ),
+            memory=memory,
+        )
+
+    return build
