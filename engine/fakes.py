@@ -53,6 +53,7 @@ class FakeWorld:
     frame_shape = (FRAME_PX, FRAME_PX, 3)
     passes_per_tick = 1
     start_frames = 4
+    cache_fill = (1, 3)
 
     def __init__(
         self, clock: FakeClock | None = None, costs_ns: Mapping[str, int] | None = None
@@ -98,6 +99,10 @@ class FakeWorld:
         left, top = int(latents[0]), int(latents[1])
         self._frame[top : top + _SPRITE_PX, left : left + _SPRITE_PX] = 255
         return self._frame
+
+    def in_flight(self) -> NDArray[np.uint8]:
+        """Two grey squares."""
+        return np.full((2, 8, 8, 3), 128, np.uint8)
 
     def measure(self, spans: NullSpans | StageSpans) -> None:
         """Mark moving as the stage `step`."""

@@ -1,26 +1,41 @@
-"""The numbers over the picture: speed, lateness, and which buttons are held.
+"""The numbers over the picture: speed, lateness, held buttons, and on request where time goes.
 
-Knows a tick log and a surface to draw on. Text is rendered a few times a second and kept; the held
-buttons are drawn fresh every tick from labels rendered once.
+Knows a tick log, spans, a world to look into, and a surface to draw on. What is slow to draw is
+drawn a few times a second and kept; held buttons and the frame-time graph are drawn every tick.
 """
 
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import Protocol
 
 import numpy as np
 import pygame
 from numpy.typing import NDArray
 
+from engine.gauges import draw_bars, draw_graph, draw_in_flight
 from engine.pacing import Clock
+from engine.profiling.spans import Timeline
 from engine.profiling.ticklog import TickLog
 
 REFRESH_NS = 250_000_000
+BARS = ("denoise", "decode", "blit", "present", "record")
 _RECENT_TICKS = 240
 _MARGIN_PX = 6
+_GRAPH_PX = (200, 44)
+_THUMBNAIL_SCALE = 2
 _TEXT = (255, 255, 255)
 _IDLE = (120, 120, 130)
 _HELD = (255, 214, 92)
 _SHADE = (16, 16, 22, 190)
+
+
+class Mode(IntEnum):
+    """How much is shown; each press of the key shows more, and the last one nothing."""
+
+    OFF = 0
+    LINE = 1
+    GRAPH = 2
+    FULL = 3
 
 
 class Canvas(Protocol):
@@ -30,11 +45,32 @@ class Canvas(Protocol):
     def surface(self) -> pygame.Surface: ...
 
 
-class MissedDeadlines(Protocol):
-    """Anything that counts missed deadlines."""
+class Pace(Protocol):
+    """Anything that holds a rate and counts missed deadlines."""
 
     @property
     def missed(self) -> int: ...
+
+    @property
+    def period_ms(self) -> float | None: ...
+
+
+class Timed(Protocol):
+    """Anything that has measured stages."""
+
+    def timeline(self) -> Timeline | None: ...
+
+
+class Inside(Protocol):
+    """A world that can be looked into."""
+
+    @property
+    def backend(self) -> str: ...
+
+    @property
+    def cache_fill(self) -> tuple[int, int]: ...
+
+    def in_flight(self) -> NDArray[np.uint8]: ...
 
 
 class NullHud:
@@ -47,17 +83,25 @@ class NullHud:
         """Draw nothing."""
 
 
-def hud_lines(log: TickLog, missed: int, backend: str) -> list[str]:
-    """Say in a few words how the last seconds went."""
+def speed_line(log: TickLog, missed: int) -> str:
+    """Say in one line how the last seconds went."""
     frame_ms, work_ms = log.frame_ms(_RECENT_TICKS), log.work_ms(_RECENT_TICKS)
     if not frame_ms.size:
-        return [backend]
+        return "..."
     p50, p99 = np.percentile(work_ms, (50, 99))
-    return [
-        f"{1000 / frame_ms.mean():.1f} FPS   {backend}",
-        f"tick p50 {p50:.1f} ms   p99 {p99:.1f} ms",
-        f"{missed} missed deadlines",
-    ]
+    low = 1000 / np.percentile(frame_ms, 99)
+    return (
+        f"{1000 / frame_ms.mean():.1f} FPS  1% low {low:.1f}  "
+        f"tick {p50:.1f} / {p99:.1f} ms  {missed} missed"
+    )
+
+
+def detail_lines(log: TickLog, world: Inside) -> list[str]:
+    """Say what one line had no room for: the way of a key, the backend, the cache."""
+    action_ms = log.action_ms(_RECENT_TICKS)
+    held, places = world.cache_fill
+    keys = [f"key to present {np.median(action_ms):.1f} ms"] if action_ms.size else []
+    return [*keys, f"{world.backend}, cache {held} of {places} frames"]
 
 
 class PygameHud:
@@ -68,14 +112,16 @@ class PygameHud:
         canvas: Canvas,
         *,
         buttons: Sequence[str],
-        backend: str,
+        world: Inside,
         log: TickLog,
-        pacer: MissedDeadlines,
+        spans: Timed,
+        pacer: Pace,
         clock: Clock,
     ) -> None:
         self._canvas = canvas
-        self._backend = backend
+        self._world = world
         self._log = log
+        self._spans = spans
         self._pacer = pacer
         self._clock = clock
         self._font = pygame.font.Font(None, 18)
@@ -83,23 +129,31 @@ class PygameHud:
             (self._font.render(name, True, _IDLE), self._font.render(name, True, _HELD))
             for name in buttons
         ]
-        self._pause_note = self._panel(["paused   P: go on   N: one tick"])
+        self._pause_note = self._panel([self._text("paused   P: go on   N: one tick")])
         self._panel_surface = self._pause_note
         self._refresh_at_ns = 0
-        self._visible = False
+        self.mode = Mode.OFF
 
     def toggle(self) -> None:
-        """Show or hide."""
-        self._visible = not self._visible
+        """Show more, or after everything nothing."""
+        self.mode = Mode((self.mode + 1) % len(Mode))
         self._refresh_at_ns = 0
 
     def draw(self, action: NDArray[np.bool_], *, paused: bool) -> None:
         """Draw over what was blitted."""
         window = self._canvas.surface
-        if self._visible:
+        if self.mode:
             self._refresh_if_due()
             window.blit(self._panel_surface, (0, 0))
             self._draw_buttons(window, action)
+        below = self._panel_surface.get_height() + _MARGIN_PX
+        if self.mode >= Mode.GRAPH and self._pacer.period_ms is not None:
+            area = pygame.Rect((_MARGIN_PX, below), _GRAPH_PX)
+            draw_graph(window, area, self._log.frame_ms(area.width), self._pacer.period_ms)
+            below = area.bottom + _MARGIN_PX
+        if self.mode is Mode.FULL:
+            pictures = self._world.in_flight()
+            draw_in_flight(window, (_MARGIN_PX, below), pictures, _THUMBNAIL_SCALE)
         if paused:
             note = self._pause_note
             left = (window.get_width() - note.get_width()) // 2
@@ -107,10 +161,26 @@ class PygameHud:
 
     def _refresh_if_due(self) -> None:
         now_ns = self._clock.now_ns()
-        if now_ns >= self._refresh_at_ns:
-            lines = hud_lines(self._log, self._pacer.missed, self._backend)
-            self._panel_surface = self._panel([*lines, ""])
-            self._refresh_at_ns = now_ns + REFRESH_NS
+        if now_ns < self._refresh_at_ns:
+            return
+        parts = [self._text(speed_line(self._log, self._pacer.missed))]
+        if self.mode is Mode.FULL:
+            parts += [self._text(line) for line in detail_lines(self._log, self._world)]
+            parts += self._stage_bars()
+        self._panel_surface = self._panel([*parts, self._text("")])
+        self._refresh_at_ns = now_ns + REFRESH_NS
+
+    def _stage_bars(self) -> list[pygame.Surface]:
+        timeline, period_ms = self._spans.timeline(), self._pacer.period_ms
+        if timeline is None or period_ms is None or not len(timeline.began_ns):
+            return []
+        stages = timeline.stages_ms()
+        medians = {name: float(np.median(stages[name])) for name in BARS}
+        bars = pygame.Surface(
+            (_GRAPH_PX[0], self._font.get_linesize() * len(BARS)), pygame.SRCALPHA
+        )
+        draw_bars(bars, bars.get_rect(), medians, period_ms, self._font)
+        return [bars]
 
     def _draw_buttons(self, window: pygame.Surface, action: NDArray[np.bool_]) -> None:
         left = _MARGIN_PX
@@ -119,13 +189,18 @@ class PygameHud:
             window.blit(held if is_held else idle, (left, top))
             left += idle.get_width() + _MARGIN_PX
 
-    def _panel(self, lines: Sequence[str]) -> pygame.Surface:
-        text = [self._font.render(line, True, _TEXT) for line in lines]
+    def _text(self, line: str) -> pygame.Surface:
+        return self._font.render(line, True, _TEXT)
+
+    def _panel(self, parts: Sequence[pygame.Surface]) -> pygame.Surface:
         buttons_px = sum(idle.get_width() + _MARGIN_PX for idle, _ in self._labels)
-        width = max(buttons_px, *(line.get_width() for line in text)) + 2 * _MARGIN_PX
+        width = max(buttons_px, *(part.get_width() for part in parts)) + 2 * _MARGIN_PX
         line_px = self._font.get_linesize()
-        panel = pygame.Surface((width, line_px * len(lines) + 2 * _MARGIN_PX), pygame.SRCALPHA)
+        height = sum(max(line_px, part.get_height()) for part in parts)
+        panel = pygame.Surface((width, height + 2 * _MARGIN_PX), pygame.SRCALPHA)
         panel.fill(_SHADE)
-        for row, line in enumerate(text):
-            panel.blit(line, (_MARGIN_PX, _MARGIN_PX + row * line_px))
+        top = _MARGIN_PX
+        for part in parts:
+            panel.blit(part, (_MARGIN_PX, top))
+            top += max(line_px, part.get_height())
         return panel

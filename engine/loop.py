@@ -47,6 +47,13 @@ class World(Protocol):
     def start_frames(self) -> int:
         """How many frames `reset` needs."""
 
+    @property
+    def cache_fill(self) -> tuple[int, int]:
+        """How many finished frames the cache holds, and how many it can hold."""
+
+    def in_flight(self) -> Frames:
+        """Return small pictures (T, h, w, 3) of the frames in flight, the head first."""
+
     def reset(self, frames: Frames, *, seed: int) -> Frame: ...
 
     def denoise(self, action: Action) -> Latents: ...

@@ -75,6 +75,7 @@ class RollingWorld:
         self._head: Array = self._latents[0]
         self._frame: Frame = self._pixels[0]
         self._bind(backend)
+        self._black, self._to_colour = self._colours()
         self._spans: Spans = _Unmeasured()
         self._seed = self._tick = self._draws = 0
 
@@ -159,6 +160,34 @@ class RollingWorld:
     def step(self, action: NDArray[np.bool_]) -> Frame:
         """Return the frame that `action` causes."""
         return self.decode(self.denoise(action))
+
+    @property
+    def cache_fill(self) -> tuple[int, int]:
+        """How many finished frames the cache holds, and how many it can hold."""
+        return int((self._index.ages > 0).sum()), len(self._index.ages)
+
+    def in_flight(self) -> Frame:
+        """Return small pictures (T, h, w, 3) of the frames in flight, the head first.
+
+        A cell's latents become its mean colour, so this costs next to nothing.
+        """
+        slots = self._windows[self._tick % 2][0, 4:]
+        colours = np.einsum("kc,tchw->thwk", self._to_colour, slots - self._black)
+        return np.asarray((colours * 255).clip(0, 255), np.uint8)
+
+    def _colours(self) -> tuple[Array, Array]:
+        """Return the latents (C, 1, 1) of black, and what makes red, green, blue (3, C) of latents.
+
+        Encoding is linear, so three flat frames tell.
+        """
+        flat = np.zeros((4, 1, 1, 3), np.uint8)
+        flat[range(1, 4), ..., range(3)] = 255
+        black, *lit = (
+            self._encoded(np.broadcast_to(colour, self.frame_shape))[:, 0, 0].copy()
+            for colour in flat
+        )
+        directions = np.stack([latents - black for latents in lit], 1)
+        return black[:, None, None], np.asarray(np.linalg.pinv(directions), np.float32)
 
     @property
     def memory(self) -> dict[str, Array]:

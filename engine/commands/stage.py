@@ -34,6 +34,7 @@ from games.scene import Scene, start_frames
 
 RANDOM = "random"
 MOST_TICKS_LOGGED = 1 << 16
+HUD_TICKS = 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +107,7 @@ class _Stage:
         script = self._script()
         ticks = self.plan.ticks or (len(script) if script else None)
         log = TickLog(min(ticks or MOST_TICKS_LOGGED, MOST_TICKS_LOGGED))
-        pacer = self._pacer()
+        pacer, spans = self._pacer(), self._spans(log)
         session = Session(
             self.world,
             start_frames(self.scene, self.world.start_frames),
@@ -114,11 +115,11 @@ class _Stage:
             seed=self._seed,
             source=self._source(script),
             display=self.window or HeadlessDisplay(),
-            hud=self._hud(log, pacer),
+            hud=self._hud(log, pacer, spans),
             recorder=self._recorder(),
             pacer=pacer,
             clock=self.clock,
-            spans=self._spans(log),
+            spans=spans,
             log=log,
         )
         return session.run(ticks)
@@ -154,16 +155,19 @@ class _Stage:
         return FixedRatePacer(self.plan.fps or self.scene.fps, self.clock)
 
     def _spans(self, log: TickLog) -> Spans:
-        return StageSpans(log.capacity, self.clock) if self.plan.measured else NullSpans()
+        if self.plan.measured:
+            return StageSpans(log.capacity, self.clock)
+        return NullSpans() if self.window is None else StageSpans(HUD_TICKS, self.clock)
 
-    def _hud(self, log: TickLog, pacer: Pacer) -> Hud:
+    def _hud(self, log: TickLog, pacer: Pacer, spans: Spans) -> Hud:
         if self.window is None:
             return NullHud()
         return PygameHud(
             self.window,
             buttons=self.world.buttons,
-            backend=self.world.backend,
+            world=self.world,
             log=log,
+            spans=spans,
             pacer=pacer,
             clock=self.clock,
         )

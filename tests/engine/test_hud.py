@@ -7,8 +7,9 @@ import pygame
 import pytest
 from numpy.typing import NDArray
 
-from engine.fakes import FakeClock
-from engine.hud import REFRESH_NS, NullHud, PygameHud, hud_lines
+from engine.fakes import FakeClock, FakeWorld
+from engine.hud import REFRESH_NS, Mode, NullHud, PygameHud, detail_lines, speed_line
+from engine.profiling.spans import STAGES, StageSpans
 from engine.profiling.ticklog import TickLog
 from engine.pygame_display import PygameDisplay
 
@@ -32,12 +33,14 @@ class Setting:
         self.window.surface.fill(0)
         self.clock = FakeClock(look_ns=0)
         self.log = busy_log()
+        self.spans = StageSpans(8, self.clock)
         self.hud = PygameHud(
             self.window,
             buttons=BUTTONS,
-            backend="fake",
+            world=FakeWorld(),
             log=self.log,
-            pacer=SimpleNamespace(missed=3),
+            spans=self.spans,
+            pacer=SimpleNamespace(missed=3, period_ms=50.0),
             clock=self.clock,
         )
 
@@ -54,24 +57,51 @@ def setting(no_screen: None) -> Setting:
     return Setting()
 
 
-def test_says_speed_spread_and_lateness() -> None:
-    assert hud_lines(busy_log(), 3, "onnxruntime") == [
-        "20.0 FPS   onnxruntime",
-        "tick p50 30.0 ms   p99 30.0 ms",
-        "3 missed deadlines",
-    ]
+def test_one_line_says_speed_spread_and_lateness() -> None:
+    line = speed_line(busy_log(), 3)
+    assert line == "20.0 FPS  1% low 20.0  tick 30.0 / 30.0 ms  3 missed"
+    assert speed_line(TickLog(4), 0) == "..."
 
 
-def test_before_the_second_frame_it_names_only_the_backend() -> None:
-    assert hud_lines(TickLog(4), 0, "onnxruntime") == ["onnxruntime"]
+def test_details_name_the_way_of_a_key_the_backend_and_the_cache() -> None:
+    log = busy_log()
+    assert detail_lines(log, FakeWorld()) == ["fake, cache 1 of 3 frames"]
+    log.add(began_ns=0, presented_ns=9_000 * MS, event_ns=8_979 * MS)
+    assert detail_lines(log, FakeWorld())[0] == "key to present 21.0 ms"
 
 
-def test_is_hidden_until_toggled(setting: Setting) -> None:
+def test_every_press_shows_more_and_the_last_one_nothing(setting: Setting) -> None:
     assert not setting.draw().any()
-    setting.hud.toggle()
-    assert setting.draw().any()
+    lit = []
+    for mode in (Mode.LINE, Mode.GRAPH, Mode.FULL):
+        setting.hud.toggle()
+        assert setting.hud.mode is mode
+        lit.append(int(setting.draw().any(-1).sum()))
+    assert lit == sorted(set(lit)), "each shows more than the one before"
     setting.hud.toggle()
     assert not setting.draw().any()
+
+
+def test_the_graph_grows_with_every_frame(setting: Setting) -> None:
+    setting.hud.toggle()
+    setting.hud.toggle()
+    before = setting.draw()
+    setting.log.add(began_ns=0, presented_ns=66 * 50 * MS, event_ns=0)
+    assert not np.array_equal(setting.draw(), before)
+
+
+def test_the_full_hud_shows_where_the_time_goes(setting: Setting) -> None:
+    for _ in range(3):
+        setting.hud.toggle()
+    before = setting.draw()
+    setting.spans.begin()
+    for stage in STAGES:
+        setting.clock.pass_ns(3 * MS)
+        setting.spans.mark(stage)
+    setting.spans.end()
+    setting.clock.pass_ns(REFRESH_NS)
+    after = setting.draw()
+    assert after.any(-1).sum() > before.any(-1).sum()
 
 
 def test_text_is_rendered_anew_only_a_few_times_a_second(setting: Setting) -> None:

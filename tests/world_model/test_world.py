@@ -97,7 +97,7 @@ def test_reset_puts_all_start_frames_but_the_last_into_the_cache(
 ) -> None:
     shown = world.reset(start, seed=SEED)
     np.testing.assert_array_equal(shown, start[-1])
-    np.testing.assert_array_equal(np.concatenate(backend.encoded), start)
+    np.testing.assert_array_equal(np.concatenate(backend.encoded[-len(start) :]), start)
     assert len(backend.ticks) == tiny.window.cache_frames
     levels = window_sigmas(tiny.window).reshape(-1, 1, 1, 1)
     for i, tick in enumerate(backend.ticks):
@@ -254,3 +254,47 @@ def test_a_missing_world_or_config_says_what_makes_one(tmp_path: Path) -> None:
         read_config(tmp_path / "nowhere")
     with pytest.raises(WorldError, match=r"config\.json: missing"):
         read_config(tmp_path)
+
+
+def test_the_stages_of_a_tick_are_marked_in_their_order(
+    world: RollingWorld, start: NDArray[np.uint8]
+) -> None:
+    class Marks:
+        def __init__(self) -> None:
+            self.stages: list[str] = []
+
+        def mark(self, stage: str) -> None:
+            self.stages.append(stage)
+
+    world.reset(start, seed=SEED)
+    marks = Marks()
+    world.measure(marks)
+    world.step(HELD[0])
+    assert marks.stages == ["encode_action", "re_noise", "step", "cache_write"]
+
+
+def test_the_cache_says_how_full_it_is(
+    world: RollingWorld, start: NDArray[np.uint8], tiny: WorldConfig
+) -> None:
+    assert world.cache_fill == (0, tiny.window.cache_frames)
+    world.reset(start, seed=SEED)
+    assert world.cache_fill == (tiny.window.cache_frames, tiny.window.cache_frames)
+
+
+def test_frames_in_flight_are_shown_in_their_cells_mean_colour(tiny: WorldConfig) -> None:
+    class Linear(FakeBackend):
+        """Latents are a mix of a pixel's colours."""
+
+        def _encode(self, given: dict[str, NDArray[Any]], out: dict[str, NDArray[Any]]) -> None:
+            mix = np.random.default_rng(0).normal(size=(tiny.codec.channels, 3))
+            pixel = given["frame"][0, 0, 0] / 255
+            out["latents"][:] = (mix @ pixel + 0.3)[None, :, None, None]
+
+    world = RollingWorld(tiny, Linear())
+    colour = np.array([200, 100, 30], np.uint8)
+    frames = np.broadcast_to(colour, (tiny.window.start_frames, *tiny.frame_shape))
+    world.reset(frames, seed=SEED)
+    pictures = world.in_flight()
+    assert pictures.shape == (tiny.window.slots, *tiny.latent_shape[1:], 3)
+    errors = [np.abs(picture - colour.astype(float)).mean() for picture in pictures]
+    assert errors == sorted(errors), "from the clean head to the noisy tail"
