@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,23 +14,9 @@ from numpy.typing import NDArray
 
 from engine.cli import DEBUG_VARIABLE, cli, main
 from engine.commands.parts import Parts
-from engine.fakes import FakeClock, FakeWorld
-from games.scene import find_scenes, load_scene
+from engine.fakes import FakeWorld
+from games.scene import find_scenes
 from world_model.errors import WorldError
-
-
-@pytest.fixture
-def parts(tmp_path: Path) -> Parts:
-    """Real scenes on a fake world, in fake time."""
-    for path in find_scenes():
-        world = path.read_text(encoding="utf-8").split("world: ", 1)[1].split("\n", 1)[0]
-        (tmp_path / "worlds" / world).mkdir(parents=True, exist_ok=True)
-    clock = FakeClock()
-    return Parts(
-        load_scene=partial(load_scene, worlds=tmp_path / "worlds"),
-        load_world=lambda name, threads: FakeWorld(clock),
-        clock=clock,
-    )
 
 
 @pytest.fixture
