@@ -26,6 +26,7 @@ from engine.commands.parts import Parts
 
 if TYPE_CHECKING:
     from engine.profiling.report import Report
+    from games.scene import Scene
 
 SCENE = "scene"
 
@@ -110,8 +111,18 @@ def profile_scene(
         except DisplayError:
             click.echo("note: there is no display here; measuring without a window", err=True)
             report = put_on(checked, replace(plan, headless=True), parts)
+        report = replace(report, environment={**report.environment, **_fingerprints(checked)})
         _write(report, jsonl=jsonl, trace=trace, plot=plot, html=html)
         click.echo(json.dumps(report.as_dict()) if as_json else report.table())
+
+
+def _fingerprints(scene: Scene) -> dict[str, str | None]:
+    """Tell this scene and this world from others of the same name."""
+    from engine.profiling.environment import fingerprint
+    from games.scene import WORLDS
+
+    graph = WORLDS / scene.world / "step.onnx"
+    return {"scene_sha256": fingerprint(scene.path), "step_onnx_sha256": fingerprint(graph)}
 
 
 def _write(

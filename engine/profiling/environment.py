@@ -1,9 +1,13 @@
 """Name the machine and the libraries a measurement was taken with, importing none of them."""
 
+import hashlib
 import os
 import platform
 from importlib import metadata
 from pathlib import Path
+
+_GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+_HASH_DIGITS = 12
 
 
 def environment() -> dict[str, str | int | None]:
@@ -11,6 +15,7 @@ def environment() -> dict[str, str | int | None]:
     return {
         "cpu": _cpu_name(),
         "cores": _usable_cores(),
+        "governor": _governor(),
         "python": platform.python_version(),
         "numpy": version_of("numpy"),
         "onnxruntime": version_of("onnxruntime"),
@@ -28,6 +33,13 @@ def _cpu_name() -> str:
     return next(names, platform.machine())
 
 
+def _governor() -> str | None:
+    try:
+        return _GOVERNOR.read_text(encoding="utf-8").strip()
+    except OSError:
+        return None  # virtual machines have none
+
+
 def _usable_cores() -> int | None:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -39,4 +51,12 @@ def version_of(distribution: str) -> str | None:
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
+        return None
+
+
+def fingerprint(path: Path) -> str | None:
+    """Return the first digits of a file's SHA-256, None where it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:_HASH_DIGITS]
+    except OSError:
         return None

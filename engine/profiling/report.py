@@ -67,6 +67,13 @@ def _spread(values: Numbers) -> dict[str, float | None]:
     return {**percentiles(values, 50, 95, 99), "max": largest}
 
 
+def _in_ticks(action_ms: Numbers, period_ms: float | None) -> dict[str, float | None]:
+    """Return over how many ticks keys reached the picture; 1 is the tick that first could."""
+    if period_ms is None:
+        return percentiles(np.zeros(0), 50, 95)
+    return percentiles(np.ceil(action_ms / period_ms), 50, 95)
+
+
 def _per_second(frame_ms: float | None) -> float | None:
     return round(1000 / frame_ms, 2) if frame_ms else None
 
@@ -85,6 +92,7 @@ class Report:
     frame_time_ms: Mapping[str, float | None]
     stages_ms: Mapping[str, Mapping[str, float | None]]
     action_to_present_ms: Mapping[str, float | None]
+    action_to_present_ticks: Mapping[str, float | None]
     jitter_ms: Mapping[str, float | None]
     stutters: int
     gc: Mapping[str, float]
@@ -200,6 +208,7 @@ def summarise(
         frame_time_ms=frame_time,
         stages_ms={stage: percentiles(ms, 50, 99) for stage, ms in stages_ms.items()},
         action_to_present_ms=percentiles(log.action_ms(), 50, 95),
+        action_to_present_ticks=_in_ticks(log.action_ms(), measured.period_ms),
         jitter_ms=percentiles(jitter_ms(frame_ms, measured.period_ms), 50, 99),
         stutters=len(stutters(frame_ms)),
         gc={

@@ -54,7 +54,9 @@ def test_seconds_are_ticks_at_the_scenes_rate(parts: Parts) -> None:
 
 def test_without_a_scene_the_first_one_is_measured(parts: Parts) -> None:
     result = run(parts, "--headless", "--ticks", "5", "--json")
-    assert json.loads(result.stdout)["scene"] == "meadow"
+    document = json.loads(result.stdout)
+    assert document["scene"] == "meadow"
+    assert len(document["environment"]["scene_sha256"]) == 12
 
 
 def test_a_run_compared_with_itself_shows_no_difference(parts: Parts, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def test_the_numbers_are_those_of_the_ticks(make_report: Make) -> None:
     assert report.fps == report.low_1pct_fps == 20
     assert report.tick_ms["p99"] == 20
     assert report.action_to_present_ms["p50"] == 21
+    assert report.action_to_present_ticks == {"p50": 1, "p95": 1}
     assert report.stages_ms["wait"]["p50"] == 30
     assert report.stages_ms["step"]["p50"] == report.stages_ms["denoise"]["p50"] == 15
     assert report.rss_mb["start"] == 100
