@@ -10,6 +10,7 @@ gradient and then supervised by what the game did, while it still tracks the gam
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from world_model.config import WorldConfig
 from world_model.device import Compute
 from world_model.dit import RollingDiT
 from world_model.errors import DataError
-from world_model.latents import LatentSet
+from world_model.latents import LEAP_PX, LatentSet
 from world_model.mishaps import Lesson, befall
 from world_model.optim import build_optimizers
 from world_model.rolling import RollingStep, RollOut
@@ -47,6 +48,7 @@ LIFTED_SHARE = 0.3
 NO_PLAN_SHARE = 0.3
 CLIP_TICKS = 4
 EARLY_TICKS = 12
+CHANGE_SHARE, EARLY_SHARE, RETURN_SHARE = 0.55, 0.2, 0.15
 CLIP_FRAMES = 6
 SHEET_TICKS = 12
 SHEET_WORLDS = 4
@@ -60,7 +62,7 @@ class CropConfig:
     `batch_factor` times as many of them fill a step.
     """
 
-    share: float = 0.75
+    share: float = 0.7
     tokens: int = 4
     batch_factor: int = 4
 
@@ -118,7 +120,7 @@ class WorldTask:
         device, slots = self.compute.device, self.config.window.slots
         cropped = rng.random() < self.crops.share
         batch = self.batch * self.crops.batch_factor if cropped else self.batch
-        episodes, starts = self._choose_clips(rng, CLIP_FRAMES, batch)
+        episodes, starts = self._choose_clips(rng, CLIP_FRAMES, batch, whole=not cropped)
         frames = starts[:, None] + np.arange(CLIP_FRAMES)
         heads = frames[:, -CLIP_TICKS:] + 1
         rows = episodes[:, None]
@@ -133,14 +135,16 @@ class WorldTask:
         lesson = Lesson(clean, target, self._jittered(target.shape[:3]))
         befall(lesson, self.data, episodes, frames, rng, share=self.mishap_share, whole=not cropped)
         scenery = self.data.scenery(episodes, device)
-        corners, open_edge = None, torch.zeros_like(target[:, 0, 0, 0], dtype=torch.bool)
+        corners, unknown = None, torch.zeros(1, dtype=torch.bool, device=device)
         if cropped:
             size = self.crops.tokens
             corners = moving_corners(clean[:, -CLIP_TICKS:], lesson.target[:, :, 0], size)
             clean, plan, target, scenery = (
                 crop(part, corners, size) for part in (lesson.clean, plan, lesson.target, scenery)
             )
-            open_edge = open_edges(corners, size, self.config.grid)
+            unknown = torch.from_numpy(self._start_of_others(episodes, heads)).to(device)
+            unknown = crop(unknown, corners, size)
+            unknown = (unknown | open_edges(corners, size, self.config.grid)[:, None])[:, :, None]
         context_sigma = self._context_sigmas(clean.shape[:2])
         entering = torch.zeros_like(target[:, :, :1])
         with self.compute.autocast():
@@ -155,7 +159,7 @@ class WorldTask:
                 corners,
             )
         moved = _moved(target, clean[:, -CLIP_TICKS:])
-        keep = ~(open_edge[:, None, None] & (moved > MOVED)) * lesson.judged[..., None, None]
+        keep = ~(unknown & (moved > MOVED)) * lesson.judged[..., None, None]
         return self._errors(x0, target, moved, keep)
 
     def _roll_out_losses(self, rng: np.random.Generator) -> dict[str, Tensor]:
@@ -166,7 +170,8 @@ class WorldTask:
             crops = [(config.crop_tokens, config.batch)]
             self._pool = [
                 Group(
-                    self.data, RollingStep(self.dit), self.compute, self._choose_clips,
+                    self.data, RollingStep(self.dit), self.compute,
+                    partial(self._choose_clips, whole=tokens is None),
                     batch, tokens, config.gate,
                 )
                 for tokens, batch in whole + crops * config.groups
@@ -178,31 +183,45 @@ class WorldTask:
         return losses | {"tracking": lesson.keep.amax((1, 2)).mean()}
 
     def _choose_clips(
-        self, rng: np.random.Generator, length: int, batch: int
+        self, rng: np.random.Generator, length: int, batch: int, *, whole: bool
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Choose clips of `length` + 1 frames; in half of them the buttons change late.
+        """Choose clips of `length` + 1 frames; in half of them or more the buttons change late.
 
-        A quarter begins within an episode's first ticks: the sink then still shows the player
-        where it is, which is how every session starts and rare in a recording. In an eighth the
-        player starts anew.
+        Some begin within an episode's first ticks: the sink then still shows the player where it
+        is, which is how every session starts and rare in a recording. In some of `whole` frames
+        the player starts anew; a crop cannot show why.
         """
         episodes = rng.integers(self.data.episodes, size=batch)
         last = self.data.ticks - length
         starts = rng.integers(0, last + 1, size=batch)
-        half, quarter = batch // 2, batch // 4
-        starts[half : half + quarter] = rng.integers(0, min(EARLY_TICKS, last) + 1, size=quarter)
-        chosen = (
-            (self.data.changes, slice(half)),
-            (self._returns, slice(batch - batch // 8, None)),
-        )
-        for late, part in chosen:
-            if not len(late):
+        kinds = rng.random(batch)
+        early = (kinds > CHANGE_SHARE) & (kinds < CHANGE_SHARE + EARLY_SHARE)
+        starts[early] = rng.integers(0, min(EARLY_TICKS, last) + 1, size=int(early.sum()))
+        moments = [(self.data.changes, kinds <= CHANGE_SHARE)]
+        if whole:
+            moments.append((self._returns, kinds > 1 - RETURN_SHARE))
+        for late, rows in moments:
+            count = int(rows.sum()) if len(late) else 0
+            if not count:
                 continue
-            picked = late[rng.integers(len(late), size=len(starts[part]))]
-            back = length - rng.integers(0, min(CLIP_TICKS, length), size=len(picked))
-            episodes[part] = picked[:, 0]
-            starts[part] = np.clip(picked[:, 1] - back, 0, last)
+            picked = late[rng.integers(len(late), size=count)]
+            back = length - rng.integers(0, min(CLIP_TICKS, length), size=count)
+            episodes[rows] = picked[:, 0]
+            starts[rows] = np.clip(picked[:, 1] - back, 0, last)
         return episodes, starts
+
+    def _start_of_others(
+        self, episodes: NDArray[np.int64], heads: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Mark the cells (B, P, h, w) of the start, for windows whose player is far from there.
+
+        Should it appear there, it has started anew, and a crop need not show why.
+        """
+        rows = episodes[:, None]
+        first = self.data.players[rows, np.zeros_like(heads)]
+        far = np.abs(self.data.players[rows, heads - 1] - first).max(-1) > LEAP_PX
+        cells = self.data.player_cells(rows, np.zeros_like(heads))
+        return np.asarray(cells & far[..., None, None])
 
     def _hide(self, clean_actions: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Make some finished frames' actions UNKNOWN, and some clips' new actions DROPPED."""
@@ -257,7 +276,7 @@ class WorldTask:
         rng = np.random.default_rng(3)
         rows = SHEET_WORLDS
         count = window.cache_frames + 1
-        episodes, starts = self._choose_clips(rng, count + SHEET_TICKS, rows)
+        episodes, starts = self._choose_clips(rng, count + SHEET_TICKS, rows, whole=True)
         shape = (rows, 1 + window.slots, *self.config.latent_shape)
         out = RollOut(RollingStep(module), rows, device)
         torch.manual_seed(0)
