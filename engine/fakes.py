@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.controls import Command
+from engine.profiling.operators import Operator
 from engine.profiling.spans import NullSpans, StageSpans
 from engine.sample import Sample
 
@@ -103,6 +104,10 @@ class FakeWorld:
     def in_flight(self) -> NDArray[np.uint8]:
         """Two grey squares."""
         return np.full((2, 8, 8, 3), 128, np.uint8)
+
+    def operators(self) -> Sequence[Operator]:
+        """Nothing was logged."""
+        return ()
 
     def measure(self, spans: NullSpans | StageSpans) -> None:
         """Mark moving as the stage `step`."""

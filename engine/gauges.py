@@ -56,6 +56,6 @@ def draw_in_flight(
     left, top = left_top
     for picture in pictures[::-1]:
         height, width = picture.shape[:2]
-        small = pygame.image.frombuffer(np.ascontiguousarray(picture), (width, height), "RGB")
+        small = pygame.image.frombuffer(np.ascontiguousarray(picture).data, (width, height), "RGB")
         surface.blit(pygame.transform.scale_by(small, scale), (left, top))
         left += width * scale + scale

@@ -15,6 +15,7 @@ from engine.controls import Command
 from engine.pacing import Clock
 from engine.profiling.collector import CollectorLog
 from engine.profiling.memory import MemoryLog
+from engine.profiling.operators import Operator
 from engine.profiling.report import Measurements, Report, summarise
 from engine.profiling.spans import Timeline, cost_per_tick_ms
 from engine.profiling.ticklog import TickLog
@@ -62,6 +63,9 @@ class World(Protocol):
 
     def measure(self, spans: "Spans") -> None:
         """Mark the stages inside `denoise` from now on."""
+
+    def operators(self) -> Sequence[Operator]:
+        """Stop logging operators, and return those that ran; empty where none were logged."""
 
 
 class Input(Protocol):
@@ -267,6 +271,7 @@ class Session:
             pauses_ns=self._collector.pauses_ns(),
             period_ms=self._pacer.period_ms,
             spans_ms=cost_per_tick_ms(self._clock) if timeline else None,
+            operators=self._world.operators(),
         )
         return summarise(
             scene=self._scene,

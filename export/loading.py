@@ -8,10 +8,14 @@ from export.onnxruntime_backend import OnnxRuntimeBackend
 from world_model.world import RollingWorld, read_config
 
 
-def load_world(directory: Path, *, threads: int | None = None) -> RollingWorld:
+def load_world(
+    directory: Path, *, threads: int | None = None, log_operators: bool = False
+) -> RollingWorld:
     """Load a world bundle on ONNX Runtime; raises WorldError where it is missing or broken.
 
-    `threads` defaults to the physical cores of this machine, or 2 hyper-threads of one.
+    `threads` defaults to the physical cores of this machine, or 2 hyper-threads of one;
+    `log_operators` makes every node of the graphs log its times, which slows them.
     """
     config = read_config(directory)
-    return RollingWorld(config, OnnxRuntimeBackend(directory, threads=threads))
+    backend = OnnxRuntimeBackend(directory, threads=threads, log_operators=log_operators)
+    return RollingWorld(config, backend)

@@ -5,15 +5,18 @@ Inputs and outputs are bound to the caller's arrays once, so a tick copies and a
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from tempfile import TemporaryDirectory
+from typing import Any, Final
 
 import onnxruntime as ort
 
 from world_model.errors import WorldError
-from world_model.world import GRAPHS, Buffers
+from world_model.world import GRAPHS, Buffers, Operator
 
 LOG_ERRORS: Final = 3
 
@@ -23,15 +26,22 @@ class OnnxRuntimeBackend:
 
     name = "onnxruntime"
 
-    def __init__(self, directory: Path, *, threads: int | None = None) -> None:
-        self._sessions = {}
+    def __init__(
+        self, directory: Path, *, threads: int | None = None, log_operators: bool = False
+    ) -> None:
+        self._sessions: dict[str, ort.InferenceSession] = {}
+        self._logs = TemporaryDirectory(prefix="rollplay-") if log_operators else None
+        options = _options(threads or default_threads())
+        if self._logs:
+            options.enable_profiling = True
+            options.profile_file_prefix = str(Path(self._logs.name) / "operators")
         for graph in GRAPHS:
             path = directory / f"{graph}.onnx"
             if not path.exists():
                 raise WorldError(f"{path}: missing; export the world again")
             try:
                 self._sessions[graph] = ort.InferenceSession(
-                    path, _options(threads or default_threads()), providers=["CPUExecutionProvider"]
+                    path, options, providers=["CPUExecutionProvider"]
                 )
             except Exception as error:  # noqa: BLE001 onnxruntime's own errors share no public base
                 raise WorldError(
@@ -54,6 +64,37 @@ class OnnxRuntimeBackend:
             session.run_with_iobinding(binding)
 
         return run
+
+    def operators(self) -> Sequence[Operator]:
+        """Stop logging operators, and return those that ran; empty where none were logged."""
+        if self._logs is None:
+            return ()
+        found: list[Operator] = []
+        for graph, session in self._sessions.items():
+            start_ns = _on_our_clock(session.get_profiling_start_time_ns())
+            log = Path(session.end_profiling())
+            found += _read_operators(graph, json.loads(log.read_text(encoding="utf-8")), start_ns)
+        self._logs.cleanup()
+        self._logs = None
+        return found
+
+
+def _on_our_clock(time_ns: int) -> int:
+    """Turn a time of ONNX Runtime's clock, which is the wall's or a monotonic one, into ours."""
+    wall_ns, our_ns = time.time_ns(), time.perf_counter_ns()
+    is_wall = abs(time_ns - wall_ns) < abs(time_ns - our_ns)
+    return time_ns - wall_ns + our_ns if is_wall else time_ns
+
+
+def _read_operators(
+    graph: str, events: Sequence[dict[str, Any]], start_ns: int
+) -> Iterator[Operator]:
+    """Yield the nodes of ONNX Runtime's own log; its times are microseconds since `start_ns`."""
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            began_ns = start_ns + int(event["ts"] * 1000)
+            ended_ns = began_ns + int(event["dur"] * 1000)
+            yield Operator(graph, event["args"]["op_name"], began_ns, ended_ns)
 
 
 def _check_fit(graph: str, nodes: Sequence[ort.NodeArg], arrays: Buffers) -> None:

@@ -105,7 +105,8 @@ def _weights(logits: Tensor) -> Tensor:
     chosen = logits.unflatten(1, (SOURCES, PIXELS))
     peak = chosen.amax(1, keepdim=True).clamp(min=0)
     shares = (chosen - peak).exp()
-    return (shares / (shares.sum(1, keepdim=True) + (-peak).exp()))[:, :, None]
+    shared: Tensor = shares / (shares.sum(1, keepdim=True) + (-peak).exp())
+    return shared[:, :, None]
 
 
 def _kernels(components: Tensor) -> tuple[Tensor, Tensor, Tensor]:

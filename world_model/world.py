@@ -7,9 +7,9 @@ torch twin, for training, is `rolling.RollOut`; a test holds the two equal over 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,15 @@ CONFIG_FILE: Final = "config.json"
 GRAPHS: Final = ("step", "decode", "encode")
 
 
+class Operator(NamedTuple):
+    """One run of one node of a graph; times as of `time.perf_counter_ns`."""
+
+    graph: str
+    kind: str
+    began_ns: int
+    ended_ns: int
+
+
 class Backend(Protocol):
     """Runs a world's fixed-shape graphs."""
 
@@ -35,6 +44,9 @@ class Backend(Protocol):
 
     def bind(self, graph: str, inputs: Buffers, outputs: Buffers) -> Callable[[], None]:
         """Return a call that runs `graph` from and into these very arrays."""
+
+    def operators(self) -> Sequence[Operator]:
+        """Stop logging operators, and return those that ran; empty where none were logged."""
 
 
 class Spans(Protocol):
@@ -58,7 +70,7 @@ class RollingWorld:
     def __init__(self, config: WorldConfig, backend: Backend) -> None:
         self.config, self.name, self.buttons = config, config.name, config.buttons
         self.frame_shape = config.frame_shape
-        self.backend = backend.name
+        self.backend, self.operators = backend.name, backend.operators
         window, latent = config.window, config.latent_shape
         shape = (1, window.frames, *latent)
         self._index = CacheIndex(window)

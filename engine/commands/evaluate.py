@@ -12,7 +12,7 @@ import click
 
 from engine.commands.errors import told_to_the_user
 from engine.commands.options import json_option, threads_option
-from engine.commands.parts import Parts
+from engine.commands.parts import BackendOptions, Parts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -103,7 +103,7 @@ def evaluate(
             report.require_drawing()
             out.mkdir(parents=True, exist_ok=True)
         courses = _courses(level, levels, seed)
-        loaded = cast("World", parts.load_world(_place(world), threads))
+        loaded = cast("World", parts.load_world(_place(world), BackendOptions(threads=threads)))
         plan = Plan(
             courses=courses,
             ticks=ticks,

@@ -17,12 +17,20 @@ if TYPE_CHECKING:
     from games.scene import Scene
 
 
-def load_shipped_world(name: str, threads: int | None) -> World:
+@dataclass(frozen=True)
+class BackendOptions:
+    """How a world's graphs are run; see `export.loading.load_world`."""
+
+    threads: int | None = None
+    log_operators: bool = False
+
+
+def load_shipped_world(name: str, options: BackendOptions) -> World:
     """Load a world bundle from assets/worlds; this is what imports ONNX Runtime."""
     from export.loading import load_world
     from games.scene import WORLDS
 
-    return load_world(WORLDS / name, threads=threads)
+    return load_world(WORLDS / name, **vars(options))
 
 
 def load_checked_scene(path: Path) -> Scene:
@@ -37,7 +45,7 @@ class Parts:
     """Where scenes, worlds and time come from."""
 
     load_scene: Callable[[Path], Scene] = load_checked_scene
-    load_world: Callable[[str, int | None], World] = load_shipped_world
+    load_world: Callable[[str, BackendOptions], World] = load_shipped_world
     clock: Clock = field(default_factory=SystemClock)
 
     def scene(self, name_or_path: str) -> Scene:

@@ -8,7 +8,7 @@ import click
 
 from engine.commands.errors import told_to_the_user
 from engine.commands.options import actions_option, fps_option, seed_option, threads_option
-from engine.commands.parts import Parts
+from engine.commands.parts import BackendOptions, Parts
 
 
 @click.command()
@@ -75,7 +75,7 @@ def play(
             seed=seed,
             fps=fps,
             scale=scale,
-            threads=threads,
+            backend=BackendOptions(threads=threads),
             out=out,
         )
         report = put_on(parts.scene(scene), plan, parts)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -22,11 +22,13 @@ from engine.commands.options import (
     seed_option,
     threads_option,
 )
-from engine.commands.parts import Parts
+from engine.commands.parts import BackendOptions, Parts
 
 if TYPE_CHECKING:
     from engine.profiling.report import Report
     from games.scene import Scene
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 SCENE = "scene"
 
@@ -46,9 +48,9 @@ def profile() -> None:
     """Measure a scene tick by tick: `rollplay profile meadow`, or compare two measurements."""
 
 
-def _file_option(name: str, description: str) -> Callable[[click.Command], click.Command]:
+def _file_option(name: str, description: str) -> Callable[[Command], Command]:
     kind = click.Path(dir_okay=False, writable=True, path_type=Path)
-    return click.option(name, type=kind, help=description)  # type: ignore[return-value]
+    return click.option(name, type=kind, help=description)
 
 
 @profile.command(name=SCENE)
@@ -62,6 +64,9 @@ def _file_option(name: str, description: str) -> Callable[[click.Command], click
 @seed_option
 @fps_option
 @threads_option
+@click.option(
+    "--operators", is_flag=True, help="Also time every operator of the graphs; slows them."
+)
 @_file_option("--jsonl", "Write one JSON document a tick to this file.")
 @_file_option("--trace", "Write Chrome trace events, for ui.perfetto.dev, to this file.")
 @_file_option("--plot", "Write a picture (.png or .svg) to this file.")
@@ -79,6 +84,7 @@ def profile_scene(
     seed: int | None,
     fps: int | None,
     threads: int | None,
+    operators: bool,
     jsonl: Path | None,
     trace: Path | None,
     plot: Path | None,
@@ -104,7 +110,7 @@ def profile_scene(
             actions=actions or "random",
             seed=seed,
             fps=fps,
-            threads=threads,
+            backend=BackendOptions(threads=threads, log_operators=operators),
         )
         try:
             report = put_on(checked, plan, parts)

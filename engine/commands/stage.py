@@ -6,14 +6,14 @@ Knows every part of the engine, and nothing about the command line.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.actions import Script, read_actions
-from engine.commands.parts import Parts
+from engine.commands.parts import BackendOptions, Parts
 from engine.controls import CONTROL_KEYS
 from engine.display import HeadlessDisplay
 from engine.hud import NullHud, PygameHud
@@ -53,14 +53,14 @@ class Plan:
     seed: int | None = None
     fps: int | None = None
     scale: int | None = None
-    threads: int | None = None
+    backend: BackendOptions = field(default_factory=BackendOptions)
     out: Path | None = None
 
 
 def put_on(scene: Scene, plan: Plan, parts: Parts) -> Report:
     """Run a scene as planned and report what it cost."""
     with _window(scene, plan) as window:
-        world = parts.load_world(scene.world, plan.threads)
+        world = parts.load_world(scene.world, plan.backend)
         return _Stage(scene, plan, parts.clock, world, window).run()
 
 

@@ -75,7 +75,7 @@ def read_document(path: Path) -> dict[str, Any]:
             np.asarray(series[key], np.float64)
     except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
         raise ProfileError(
-            f"{path}: not a document of `rollplay profile --json` ({error or 'empty'})"
+            f"{path}: not a document of `rollplay profile --json` ({error!r})"
         ) from None
     return dict(document)
 

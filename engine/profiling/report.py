@@ -3,7 +3,7 @@
 Knows logs, not the loop that wrote them. Percentiles are over the ticks that the logs still hold.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from engine.profiling.environment import environment
 from engine.profiling.memory import MemoryLog, peak_rss_mb
+from engine.profiling.operators import Operator, costs_ms, within
 from engine.profiling.spans import GROUPS, STAGES, Timeline
 from engine.profiling.ticklog import TickLog
 
@@ -19,6 +20,7 @@ MOST_LATE = 20
 """One late frame in so many is nothing to speak of."""
 STUTTER = 2.0
 """A frame that lasts so many times the median of those around it is a stutter."""
+MOST_OPERATORS = 12
 NEIGHBOURS = 15
 """Frames before and after that make the local median."""
 
@@ -28,14 +30,23 @@ Numbers = NDArray[np.float64]
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Measurements:
     """A run tick by tick. `timeline` is None where no spans were measured, `period_ms` where
-    nothing held a rate; `pauses_ns` (n, 2) are the garbage collector's; `spans_ms` is what
-    measuring cost per tick."""
+    nothing held a rate; `operators` are those of the forward passes, if they were logged;
+    `pauses_ns` (n, 2) are the garbage collector's; `spans_ms` is what measuring cost per tick."""
 
     log: TickLog
     timeline: Timeline | None
+    operators: Sequence[Operator]
     pauses_ns: NDArray[np.int64]
     period_ms: float | None
     spans_ms: float | None
+
+    @property
+    def operators_of_ticks(self) -> Sequence[Operator]:
+        """Operators of the ticks kept, without the warm-up."""
+        if self.timeline is None or not len(self.timeline.began_ns):
+            return ()
+        last = int(self.timeline.ended_ns[-1, -1])
+        return within(self.operators, int(self.timeline.began_ns[0]), last)
 
 
 def percentiles(values: Numbers, *points: int) -> dict[str, float | None]:
@@ -91,6 +102,7 @@ class Report:
     tick_ms: Mapping[str, float | None]
     frame_time_ms: Mapping[str, float | None]
     stages_ms: Mapping[str, Mapping[str, float | None]]
+    operators_ms: Mapping[str, float]
     action_to_present_ms: Mapping[str, float | None]
     action_to_present_ticks: Mapping[str, float | None]
     jitter_ms: Mapping[str, float | None]
@@ -137,8 +149,16 @@ class Report:
                 *((label, self.stages_ms[stage]) for stage, label in _indented(self.stages_ms)),
             )
         ]
-        lines = [f"{row[0]:<16}" + "".join(f"{cell:>10}" for cell in row[1:]) for row in rows]
-        return "\n".join((self._heading(), "", *lines, "", self._footing()))
+        lines = [f"{row[0]:<18}" + "".join(f"{cell:>10}" for cell in row[1:]) for row in rows]
+        return "\n".join((self._heading(), "", *lines, *self._operators(), "", self._footing()))
+
+    def _operators(self) -> list[str]:
+        if not self.operators_ms:
+            return []
+        whole = sum(self.operators_ms.values())
+        dearest = list(self.operators_ms.items())[:MOST_OPERATORS]
+        rows = [f"{name:<24}{ms:>8.2f} {ms / whole:>6.0%}" for name, ms in dearest]
+        return ["", f"{'operators':<24}{'ms/tick':>8}  share", *rows]
 
     def _heading(self) -> str:
         machine = self.environment
@@ -207,6 +227,7 @@ def summarise(
         tick_ms=tick,
         frame_time_ms=frame_time,
         stages_ms={stage: percentiles(ms, 50, 99) for stage, ms in stages_ms.items()},
+        operators_ms=costs_ms(measured.operators_of_ticks, max(1, len(log.work_ms()))),
         action_to_present_ms=percentiles(log.action_ms(), 50, 95),
         action_to_present_ticks=_in_ticks(log.action_ms(), measured.period_ms),
         jitter_ms=percentiles(jitter_ms(frame_ms, measured.period_ms), 50, 99),

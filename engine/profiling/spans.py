@@ -55,8 +55,10 @@ class Timeline:
     def stages_ms(self) -> dict[str, NDArray[np.float64]]:
         """Return the durations (n,) of every stage and of every group of them."""
         durations = dict(zip(STAGES, self.durations_ms.T, strict=True))
-        groups = {name: sum(durations[part] for part in parts) for name, parts in GROUPS.items()}
-        return {**durations, **groups}  # type: ignore[dict-item]
+        groups = {
+            name: np.sum([durations[part] for part in parts], 0) for name, parts in GROUPS.items()
+        }
+        return {**durations, **groups}
 
 
 class NullSpans:

@@ -1,7 +1,8 @@
 """A run as Chrome trace events, which Perfetto (ui.perfetto.dev) and chrome://tracing open.
 
 Ticks and their stages are slices, key events are instants with an arrow to the present of the
-frame that they caused, the garbage collector has a row of its own. Times are microseconds.
+frame that they caused, operators and the garbage collector have rows of their own. Times are
+microseconds.
 Source: "Trace Event Format", Google, the document that both viewers implement.
 """
 
@@ -17,8 +18,13 @@ from engine.profiling.spans import STAGES, Timeline
 from engine.profiling.ticklog import NONE_NS
 
 PROCESS = 1
-LOOP, KEYS, COLLECTOR = 1, 2, 3
-THREADS = {LOOP: "game loop", KEYS: "key events", COLLECTOR: "garbage collector"}
+LOOP, OPERATORS, KEYS, COLLECTOR = 1, 2, 3, 4
+THREADS = {
+    LOOP: "game loop",
+    OPERATORS: "operators",
+    KEYS: "key events",
+    COLLECTOR: "garbage collector",
+}
 
 
 def write_trace(report: Report, path: Path) -> None:
@@ -38,6 +44,9 @@ def trace_events(report: Report) -> Iterator[dict[str, Any]]:
         yield _named("thread_name", name, thread)
     yield from _slices(timeline, start_ns)
     yield from _keys(report, start_ns)
+    for op in report.measured.operators_of_ticks:
+        times = {"ts": _us(op.began_ns, start_ns), "dur": (op.ended_ns - op.began_ns) / 1e3}
+        yield _event("X", op.kind, OPERATORS, **times, args={"graph": op.graph})
     for number, (began_ns, ended_ns) in enumerate(report.measured.pauses_ns.tolist()):
         times = {"ts": _us(began_ns, start_ns), "dur": (ended_ns - began_ns) / 1e3}
         yield _event("X", "collection", COLLECTOR, **times, args={"number": number})

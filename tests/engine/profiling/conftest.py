@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -16,6 +17,15 @@ from engine.profiling.ticklog import TickLog
 MS = 1_000_000
 PERIOD_MS = 50.0
 STEP_MS = 15
+
+
+class Ran(NamedTuple):
+    """An operator that ran."""
+
+    graph: str
+    kind: str
+    began_ns: int
+    ended_ns: int
 
 
 @pytest.fixture
@@ -48,6 +58,12 @@ def make_report() -> Callable[..., Report]:
             measured=Measurements(
                 log=log,
                 timeline=measured.timeline() if spans else None,
+                operators=[
+                    Ran("step", "Conv", tick * 50 * MS + 31 * MS, tick * 50 * MS + 41 * MS)
+                    for tick in range(-1, ticks)
+                ]
+                if spans
+                else (),
                 pauses_ns=np.array([[60 * MS, 62 * MS], [500 * MS, 501 * MS]]),
                 period_ms=PERIOD_MS,
                 spans_ms=0.02 if spans else None,

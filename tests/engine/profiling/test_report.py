@@ -58,6 +58,7 @@ def test_the_numbers_are_those_of_the_ticks(make_report: Make) -> None:
     assert report.rss_mb["end"] == 200
     assert report.gc == {"pauses": 2, "total_ms": 3, "max_ms": 2}
     assert report.jitter_ms == {"p50": 0, "p99": 0}
+    assert report.operators_ms == {"step Conv": 10}, "the one before the first tick is left out"
     assert report.spans["share"] == pytest.approx(0.001)
 
 
@@ -103,7 +104,8 @@ def test_a_run_of_no_ticks_has_a_report_without_numbers(make_report: Make) -> No
 def test_the_table_names_every_stage_and_the_machine(make_report: Make) -> None:
     table = make_report().table()
     for word in ("denoise", "step", "wait", "key to present", "1 % low", "passes per tick: 1",
-                 "MB", "stutters", "jitter", "garbage", "measuring cost 20.0 us"):  # fmt: skip
+                 "MB", "stutters", "jitter", "garbage", "measuring cost 20.0 us",
+                 "step Conv"):  # fmt: skip
         assert word in table
 
 
