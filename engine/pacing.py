@@ -36,12 +36,13 @@ class FixedRatePacer:
     future, so a slow stretch cannot turn into a burst of ticks.
     """
 
-    def __init__(self, rate_hz: float, clock: Clock) -> None:
+    def __init__(self, rate_hz: float, clock: Clock, *, spin_ns: int = SPIN_NS) -> None:
         if rate_hz <= 0:
             raise ValueError(f"rate_hz must be positive, got {rate_hz}")
         self.period_ns = round(1e9 / rate_hz)
         self.missed = 0
         self._clock = clock
+        self._spin_ns = spin_ns
         self._deadline_ns = 0
         self.restart()
 
@@ -66,8 +67,8 @@ class FixedRatePacer:
 
     def _sleep_until_deadline(self, now_ns: int) -> int:
         remaining_ns = self._deadline_ns - now_ns
-        if remaining_ns > SPIN_NS:
-            self._clock.sleep_ns(remaining_ns - SPIN_NS)
+        if remaining_ns > self._spin_ns:
+            self._clock.sleep_ns(remaining_ns - self._spin_ns)
             now_ns = self._clock.now_ns()
         while now_ns < self._deadline_ns:
             now_ns = self._clock.now_ns()

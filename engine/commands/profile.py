@@ -1,6 +1,6 @@
 """`rollplay profile`: run a scene at its frame rate and say where the time of a frame went.
 
-`rollplay profile compare` sets two such measurements side by side.
+Its subcommands compare two such measurements, and measure the pacer alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from engine.commands.errors import FAILED, told_to_the_user
+from engine.commands.compare import compare
+from engine.commands.errors import told_to_the_user
 from engine.commands.options import (
     actions_option,
     fps_option,
@@ -22,6 +23,7 @@ from engine.commands.options import (
     seed_option,
     threads_option,
 )
+from engine.commands.pacing import pacing
 from engine.commands.parts import BackendOptions, Parts
 
 if TYPE_CHECKING:
@@ -146,41 +148,5 @@ def _write(
             click.echo(f"{path}: written", err=True)
 
 
-def _percent(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
-    """Read `5%` or `5`."""
-    if text is None:
-        return None
-    try:
-        value = float(text.removesuffix("%"))
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is not a percentage, such as 5%") from None
-    if value < 0:
-        raise click.BadParameter("a percentage of 0 or more is needed")
-    return value
-
-
-@profile.command()
-@click.argument("one", metavar="A.json", type=click.Path(dir_okay=False, path_type=Path))
-@click.argument("other", metavar="B.json", type=click.Path(dir_okay=False, path_type=Path))
-@click.option(
-    "--fail-if-slower",
-    metavar="PERCENT",
-    callback=_percent,
-    help="Exit with 1 if a metric of B is shown to be slower by more than this.",
-)
-@json_option
-def compare(*, one: Path, other: Path, fail_if_slower: float | None, as_json: bool) -> None:
-    """Compare two outputs of `rollplay profile --json`: B by A, metric by metric."""
-    with told_to_the_user():
-        from engine.profiling.compare import compare as compare_documents
-        from engine.profiling.compare import read_document, table
-
-        ratios = compare_documents(read_document(one), read_document(other))
-        document = {ratio.metric: {**vars(ratio), "shown": ratio.shown} for ratio in ratios}
-        click.echo(json.dumps(document) if as_json else table(ratios))
-        if fail_if_slower is None:
-            return
-        slower = [ratio.metric for ratio in ratios if ratio.low > 1 + fail_if_slower / 100]
-        if slower:
-            click.echo(f"slower by more than {fail_if_slower:g} %: {', '.join(slower)}", err=True)
-            raise SystemExit(FAILED)
+profile.add_command(compare)
+profile.add_command(pacing)
