@@ -13,7 +13,8 @@ BAR = (120, 190, 255)
 LATE = (255, 110, 100)
 LINE = (255, 214, 92)
 TEXT = (225, 225, 232)
-FRAME = (70, 72, 84)
+FILL = (58, 92, 128)
+GROUND = (16, 16, 22)
 HEADROOM = 1.6
 """The graph's top, in periods."""
 
@@ -22,7 +23,7 @@ def draw_graph(
     surface: pygame.Surface, area: pygame.Rect, frame_ms: NDArray[np.float64], period_ms: float
 ) -> None:
     """Draw the newest frame times, a pixel each, and the line that they should not cross."""
-    pygame.draw.rect(surface, FRAME, area, 1)
+    surface.fill(GROUND, area)
     scale = (area.height - 2) / (period_ms * HEADROOM)
     bottom = area.bottom - 2
     for column, value in enumerate(frame_ms[-(area.width - 2) :].tolist()):
@@ -45,7 +46,7 @@ def draw_bars(
     for row, (name, value) in enumerate(values_ms.items()):
         top = area.top + row * line_px
         width = min(area.width, round(area.width * value / period_ms))
-        pygame.draw.rect(surface, FRAME, (area.left, top + 1, width, line_px - 2))
+        pygame.draw.rect(surface, FILL, (area.left, top + 1, width, line_px - 2))
         surface.blit(font.render(f"{name} {value:.2f} ms", True, TEXT), (area.left + 2, top))
 
 
