@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import numpy as np
 import onnx
@@ -58,21 +58,15 @@ def write_bundle(config: WorldConfig, dit: RollingDiT, codec: Codec, directory: 
     dit, codec = round_weights(dit), round_weights(codec)
     named = {**_prefixed("dit", dit), **_prefixed("codec", codec)}
     save_file(named, directory / WEIGHTS_FILE)
-    for graph, module, inputs, names_in, names_out in _graphs(config, dit, codec):
-        program = torch.onnx.export(
-            module,
-            inputs,
-            input_names=names_in,
-            output_names=names_out,
-            opset_version=OPSET,
-            dynamo=True,
-            optimize=True,
-            verbose=False,
-        )
-        assert program is not None
-        model = halve_weights(program.model_proto)
-        onnx.checker.check_model(model)
-        (directory / f"{graph}.onnx").write_bytes(model.SerializeToString())
+    frame, latents = torch.zeros(1, *config.frame_shape), torch.zeros(1, *config.latent_shape)
+    graphs = {
+        "step": step_graph(config, dit),
+        "decode": _graph(_Method(codec, "decode"), {"latents": latents}, ["frame"]),
+        "encode": _graph(_Method(codec, "encode"), {"frame": frame.byte()}, ["latents"]),
+    }
+    for name, model in graphs.items():
+        onnx.checker.check_model(halve_weights(model))
+        (directory / f"{name}.onnx").write_bytes(model.SerializeToString())
     (directory / CONFIG_FILE).write_text(json.dumps(config.to_dict(), indent=2) + "\n")
 
 
@@ -124,11 +118,18 @@ def _prefixed(prefix: str, module: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def _graphs(config: WorldConfig, dit: RollingDiT, codec: Codec) -> list[Any]:
+def step_graph(config: WorldConfig, dit: RollingDiT) -> onnx.ModelProto:
+    """Export one tick of the window, float32 weights."""
+    inputs = step_inputs(config)
+    return _graph(_StepGraph(dit), inputs, ["head", "next_window", "k", "v"])
+
+
+def step_inputs(config: WorldConfig) -> dict[str, Tensor]:
+    """Return zeros of the shapes that `step` takes, in its order."""
     window, latent = config.window, config.latent_shape
     frames = 1 + window.slots
     cache = (1, config.dit.depth, window.cache_frames, config.tokens, config.dit.width)
-    step_inputs = {
+    return {
         "window": torch.zeros(1, window.frames, *latent),
         "sigmas": torch.zeros(frames),
         "actions": torch.zeros(1, frames, len(config.buttons) + MARKS),
@@ -137,21 +138,18 @@ def _graphs(config: WorldConfig, dit: RollingDiT, codec: Codec) -> list[Any]:
         "cache_v": torch.zeros(cache),
         "ages": torch.zeros(window.cache_frames),
     }
-    frame = torch.zeros(1, *config.frame_shape, dtype=torch.uint8)
-    return [
-        (
-            "step",
-            _StepGraph(dit).eval(),
-            tuple(step_inputs.values()),
-            list(step_inputs),
-            ["head", "next_window", "k", "v"],
-        ),
-        (
-            "decode",
-            _Method(codec, "decode").eval(),
-            (torch.zeros(1, *latent),),
-            ["latents"],
-            ["frame"],
-        ),
-        ("encode", _Method(codec, "encode").eval(), (frame,), ["frame"], ["latents"]),
-    ]
+
+
+def _graph(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str]) -> onnx.ModelProto:
+    program = torch.onnx.export(
+        module.eval(),
+        tuple(inputs.values()),
+        input_names=list(inputs),
+        output_names=outputs,
+        opset_version=OPSET,
+        dynamo=True,
+        optimize=True,
+        verbose=False,
+    )
+    assert program is not None
+    return program.model_proto

@@ -31,7 +31,7 @@ class OnnxRuntimeBackend:
     ) -> None:
         self._sessions: dict[str, ort.InferenceSession] = {}
         self._logs = TemporaryDirectory(prefix="rollplay-") if log_operators else None
-        options = _options(threads or default_threads())
+        options = session_options(threads or default_threads())
         if self._logs:
             options.enable_profiling = True
             options.profile_file_prefix = str(Path(self._logs.name) / "operators")
@@ -137,7 +137,8 @@ def _cpu_list(text: str) -> list[int]:
     return cpus
 
 
-def _options(threads: int) -> ort.SessionOptions:
+def session_options(threads: int) -> ort.SessionOptions:
+    """Return how sessions are run: on so many threads, without spinning in each other's way."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

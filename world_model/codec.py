@@ -100,4 +100,5 @@ class Codec(nn.Module):
 
 def to_unit(frames: Tensor) -> Tensor:
     """Map uint8 (B, H, W, 3) to float (B, 3, H, W) in [-1, 1]."""
-    return frames.permute(0, 3, 1, 2).float() / 127.5 - 1.0
+    # In this order: TensorRT permutes no bytes.
+    return frames.float().permute(0, 3, 1, 2) / 127.5 - 1.0

@@ -16,6 +16,7 @@ import click
 
 from engine.commands.compare import compare
 from engine.commands.errors import told_to_the_user
+from engine.commands.fit import fit
 from engine.commands.options import (
     actions_option,
     fps_option,
@@ -150,3 +151,4 @@ def _write(
 
 profile.add_command(compare)
 profile.add_command(pacing)
+profile.add_command(fit)
