@@ -30,8 +30,13 @@ CHANGE_SCALE = 0.1
 
 
 class Painter(nn.Module):
-    """Paints every slot from the one before it, the head from the last finished frame."""
+    """Paints every slot from the one before it, the head from the last finished frame.
 
+    In training, `borrowed` is the mean share of pixels that the last frames painted took from the
+    sink or from a copy.
+    """
+
+    borrowed: Tensor
     to_pixels: Tensor
     row_shifts: Tensor
     column_shifts: Tensor
@@ -66,7 +71,7 @@ class Painter(nn.Module):
         previous, sink, scenery (B, C, h, w): the last finished frame, the first of the session,
         and that one with nobody in it.
         """
-        painted = []
+        painted, borrowed = [], []
         fixed = self._pixels(scenery), self._pixels(sink)
         for slot in said.unbind(1):
             rows, columns, sources, change = slot.split(self.parts, 1)
@@ -74,10 +79,14 @@ class Painter(nn.Module):
             moved = self._moved(moved, self.column_shifts, columns)
             before = self._pixels(previous)
             others = torch.stack([*fixed, self._pixels(moved)], 1) - before[:, None]
-            blend = (others * _weights(sources)).sum(1).flatten(1, 2)
+            weights = _weights(sources)
+            borrowed.append(weights[:, 1:].sum(1).mean())
+            blend = (others * weights).sum(1).flatten(1, 2)
             seen = F.conv2d(blend, self.to_pixels.transpose(0, 1)[..., None, None])
             previous = previous + seen.float() + CHANGE_SCALE * change.float()
             painted.append(previous)
+        if self.training:
+            self.borrowed = torch.stack(borrowed).mean()
         return torch.stack(painted, 1)
 
     def _moved(self, latents: Tensor, shifts: Tensor, logits: Tensor) -> Tensor:

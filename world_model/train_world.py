@@ -46,6 +46,11 @@ NOISY_CONTEXT_SHARE = 0.3
 SIGMA_JITTER = 0.04
 LIFTED_SHARE = 0.3
 NO_PLAN_SHARE = 0.3
+SMALL_ERROR = 0.03
+"""Root mean square error of a cell below which errors count by their square."""
+BORROWING_COST = 3e-3
+"""For taking a pixel from the sink or from elsewhere where it does not matter: there, the sink may
+show the player."""
 CLIP_TICKS = 4
 EARLY_TICKS = 12
 CHANGE_SHARE, EARLY_SHARE, RETURN_SHARE = 0.55, 0.2, 0.15
@@ -259,14 +264,16 @@ class WorldTask:
     def _errors(self, x0: Tensor, target: Tensor, moved: Tensor, keep: Tensor) -> dict[str, Tensor]:
         """Weigh the errors of x0 (B, P, T, C, h, w): slots, `moved` cells, and cells to `keep`.
 
-        moved, keep: (B, P, T, h, w).
+        moved, keep: (B, P, T, h, w). A cell's error is a distance, not a square: where two things
+        may happen, the likelier one is drawn, and not the faint mean of both.
         """
         weight = keep * (1 + MOTION_WEIGHT * (moved / MOTION_SCALE).clamp(max=1.0))
         error = (x0.float() - target).square().mean(3)
+        distance = (error + SMALL_ERROR**2).sqrt() - SMALL_ERROR
         windows = keep.amax((2, 3, 4)).sum().clamp(min=1)
-        loss = ((error * weight).mean((3, 4)) * self.weights).sum() / windows
+        loss = ((distance * weight).mean((3, 4)) * self.weights).sum() / windows
         head = (error[:, :, 0] * keep[:, :, 0]).mean((2, 3)).sum() / windows
-        return {"loss": loss, "head_mse": head}
+        return {"loss": loss + BORROWING_COST * self.dit.painter.borrowed, "head_mse": head}
 
     @torch.no_grad()
     def samples(self, module: nn.Module) -> NDArray[np.uint8]:
