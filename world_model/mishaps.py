@@ -18,6 +18,7 @@ from torch import Tensor
 from world_model.latents import LatentSet
 
 FADED, GHOST, LOST = range(3)
+SHARES_OF_WHOLE, SHARES_OF_CROPS = (0.2, 0.2, 0.6), (0.5, 0.5, 0.0)
 LEFT_OF_FADED = (0.3, 0.9)
 SEEN_OF_GHOST = (0.1, 0.6)
 GHOST_TICKS = 40
@@ -58,7 +59,8 @@ def befall(
     if not len(rows):
         return
     device, (length, ticks) = lesson.clean.device, (times.shape[1], lesson.target.shape[1])
-    kinds = torch.from_numpy(rng.integers(0, LOST + whole, len(rows))).to(device)
+    shares = SHARES_OF_WHOLE if whole else SHARES_OF_CROPS
+    kinds = torch.from_numpy(rng.choice(len(shares), size=len(rows), p=shares)).to(device)
     since = torch.from_numpy(rng.integers(length - ticks, length, len(rows))).to(device)
     affected = torch.arange(length, device=device) >= since[:, None]
     index = torch.from_numpy(rows).to(device)

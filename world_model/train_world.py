@@ -53,7 +53,7 @@ BORROWING_COST = 3e-3
 show the player."""
 CLIP_TICKS = 4
 EARLY_TICKS = 12
-CHANGE_SHARE, EARLY_SHARE, RETURN_SHARE = 0.55, 0.2, 0.15
+CHANGE_SHARE, EARLY_SHARE, RETURN_SHARE = 0.5, 0.2, 0.25
 CLIP_FRAMES = 6
 SHEET_TICKS = 12
 SHEET_WORLDS = 4
@@ -67,7 +67,7 @@ class CropConfig:
     `batch_factor` times as many of them fill a step.
     """
 
-    share: float = 0.7
+    share: float = 0.5
     tokens: int = 4
     batch_factor: int = 4
 
@@ -138,7 +138,8 @@ class WorldTask:
         actions = torch.from_numpy(self.data.actions[rows, heads]).to(device)
         clean_actions, actions = self._hide(clean_actions, actions)
         lesson = Lesson(clean, target, self._jittered(target.shape[:3]))
-        befall(lesson, self.data, episodes, frames, rng, share=self.mishap_share, whole=not cropped)
+        share = self.mishap_share * (1 if cropped else 2)
+        befall(lesson, self.data, episodes, frames, rng, share=share, whole=not cropped)
         scenery = self.data.scenery(episodes, device)
         corners, unknown = None, torch.zeros(1, dtype=torch.bool, device=device)
         if cropped:
