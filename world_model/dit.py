@@ -84,6 +84,9 @@ class RollingDiT(nn.Module):
         self.say = nn.Conv2d(of_cells, self.painter.channels, 3, padding=1)
         nn.init.zeros_(self.say.weight)
         self.say.bias = nn.Parameter(self.painter.bias())
+        self.glance = nn.Linear(width, width)
+        nn.init.zeros_(self.glance.weight)
+        nn.init.zeros_(self.glance.bias)
 
     @property
     def matrices(self) -> list[nn.Module]:
@@ -229,10 +232,16 @@ class RollingDiT(nn.Module):
         return x
 
     def _say(self, x: Tensor, seen: Embedding) -> Tensor:
-        """Turn tokens back into what the painter is told, (B, F, channels, h, w)."""
+        """Turn tokens back into what the painter is told, (B, F, channels, h, w).
+
+        A glance at all tokens at once conditions every cell: whether anybody is there at all
+        decides what is drawn at the start.
+        """
         cond, tiles, cells = (part.flatten(0, 1) for part in seen[1:])
         rows, columns = _grid(seen.cells)
-        tokens = self.norm(x).flatten(0, 1).transpose(1, 2).unflatten(-1, (rows, columns))
+        tokens = self.norm(x).flatten(0, 1)
+        cond = cond + self.glance(tokens.mean(1))
+        tokens = tokens.transpose(1, 2).unflatten(-1, (rows, columns))
         tiles = self.tile_block_out(tiles + self.from_tokens(tokens), cond)
         cells = self.cell_block_out(cells + self.from_tiles(tiles), cond)
         return torch.unflatten(self.say(F.relu(cells)), 0, x.shape[:2])

@@ -18,7 +18,8 @@ from torch import Tensor
 from world_model.latents import LatentSet
 
 FADED, GHOST, LOST = range(3)
-SHARES_OF_WHOLE, SHARES_OF_CROPS = (0.2, 0.2, 0.6), (0.5, 0.5, 0.0)
+SHARES_OF_WHOLE, SHARES_OF_CROPS = (0.12, 0.13, 0.75), (0.5, 0.5, 0.0)
+LEFT_OF_LOST = 0.15
 LEFT_OF_FADED = (0.3, 0.9)
 SEEN_OF_GHOST = (0.1, 0.6)
 GHOST_TICKS = 40
@@ -27,11 +28,13 @@ GHOST_TICKS = 40
 
 @dataclass
 class Lesson:
-    """Clips and their windows: `clean` (B, 1 + L, C, h, w), sink first; `target` (B, P, T, C, h,
-    w); `sigmas` and `judged` (B, P, T): noise levels of the slots, and 0 where no target is known.
+    """Clips and their windows: `clean` (B, 1 + L, C, h, w), sink first; `plan` (B, P, T - 1, C, h,
+    w) and `target` (B, P, T, C, h, w); `sigmas` and `judged` (B, P, T): noise levels of the slots,
+    and 0 where no target is known.
     """
 
     clean: Tensor
+    plan: Tensor
     target: Tensor
     sigmas: Tensor
 
@@ -53,7 +56,9 @@ def befall(
     only, as one that a crop does not show may be elsewhere.
 
     `times` (B, L) are those of the clean frames but the sink. Every mishap starts at one of the
-    frames that head a window and lasts; windows after it get no plan, which would give it away.
+    frames that head a window and lasts. The recorded plan would give it away: windows after it get
+    none, and one of a player that is lost shows what there is. (Were it none, a network would take
+    having no plan for the sign of a loss.)
     """
     rows = np.flatnonzero(rng.random(len(episodes)) < share)
     if not len(rows):
@@ -76,15 +81,18 @@ def befall(
         for bounds in (LEFT_OF_FADED, SEEN_OF_GHOST)
     )
     kind = kinds.reshape(each)
-    left = torch.where(kind == LOST, torch.zeros_like(left), left)
+    left = torch.where(kind == LOST, LEFT_OF_LOST * torch.rand_like(left), left)
     happened = torch.where(kind == GHOST, shown * ghosts, (left - 1) * own)
     happened = happened * affected[:, :, None, None, None]
     lesson.clean[index, 1:] += happened
 
     windows = affected[:, -ticks:]
-    sigmas = lesson.sigmas[index]
-    lesson.sigmas[index] = torch.where(windows[..., None], torch.ones_like(sigmas), sigmas)
     lost = windows & (kinds == LOST)[:, None]
+    sigmas, plan = lesson.sigmas[index], lesson.plan[index]
+    unplanned = (windows & ~lost)[..., None]
+    lesson.sigmas[index] = torch.where(unplanned, torch.ones_like(sigmas), sigmas)
+    seen_now = lesson.clean[index, -ticks:, None].expand_as(plan)
+    lesson.plan[index] = torch.where(lost[..., None, None, None, None], seen_now, plan)
     _start_anew(lesson, data, index[lost.any(1)], lost[lost.any(1)], episodes, times)
 
 
