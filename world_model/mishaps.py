@@ -18,7 +18,7 @@ from torch import Tensor
 from world_model.latents import LatentSet
 
 FADED, GHOST, LOST = range(3)
-SHARES_OF_WHOLE, SHARES_OF_CROPS = (0.12, 0.13, 0.75), (0.5, 0.5, 0.0)
+SHARES_OF_WHOLE, SHARES_OF_CROPS = (0.3, 0.2, 0.5), (0.5, 0.5, 0.0)
 LEFT_OF_LOST = 0.15
 LEFT_OF_FADED = (0.3, 0.9)
 SEEN_OF_GHOST = (0.1, 0.6)

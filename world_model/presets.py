@@ -62,7 +62,7 @@ PRESETS: Final = {
             1e-3,
             0.012,
             RollOutConfig(start=1200, batch=40, whole_batch=12),
-            Plan(steps=7200, warmup=200, decay=0.35),
+            Plan(steps=8700, warmup=200, decay=0.45),
         ),
     ),
     "gpu": Preset(

@@ -138,7 +138,7 @@ class WorldTask:
         actions = torch.from_numpy(self.data.actions[rows, heads]).to(device)
         clean_actions, actions = self._hide(clean_actions, actions)
         lesson = Lesson(clean, plan, target, self._jittered(target.shape[:3]))
-        share = self.mishap_share * (1 if cropped else 3)
+        share = self.mishap_share * (1 if cropped else 2)
         befall(lesson, self.data, episodes, frames, rng, share=share, whole=not cropped)
         scenery = self.data.scenery(episodes, device)
         corners, unknown = None, torch.zeros(1, dtype=torch.bool, device=device)
