@@ -81,7 +81,7 @@ def trained(steps: int) -> tuple[nn.Module, list[torch.optim.Optimizer]]:
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 8), nn.Linear(8, 2))
     optimizers = build_optimizers(
-        module, lr=1e-2, matrix_lr=1e-2, matrices=module[1], dtype=torch.float32
+        module, lr=1e-2, matrix_lr=1e-2, matrices=[module[1]], dtype=torch.float32
     )
     for step in range(steps):
         descend(module, optimizers, step)

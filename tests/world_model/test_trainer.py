@@ -26,7 +26,7 @@ class LineTask:
         torch.manual_seed(42)
         self.module: nn.Module = nn.Sequential(nn.Linear(3, 8), nn.Linear(8, 8), nn.Linear(8, 1))
         self.optimizers = build_optimizers(
-            self.module, lr=1e-2, matrix_lr=1e-2, matrices=self.module[1], dtype=torch.float32
+            self.module, lr=1e-2, matrix_lr=1e-2, matrices=[self.module[1]], dtype=torch.float32
         )
         self.drawn_by: list[float] = []
 

@@ -30,7 +30,7 @@ class LineTask:
         torch.manual_seed(seed)
         self.module = nn.Sequential(nn.Linear(3, 8), nn.Linear(8, 8), nn.Linear(8, 1))
         self.optimizers = build_optimizers(
-            self.module, lr=1e-2, matrix_lr=1e-2, matrices=self.module[1], dtype=torch.float32
+            self.module, lr=1e-2, matrix_lr=1e-2, matrices=[self.module[1]], dtype=torch.float32
         )
 
     def losses(self, step: int, rng: np.random.Generator) -> dict[str, Tensor]:
