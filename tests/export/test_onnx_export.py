@@ -30,11 +30,12 @@ from world_model.schedule import tick_noise
 GRAPHS = ("step", "decode", "encode")
 # What TensorRT's ONNX parser accepts, of which these graphs may use any.
 TENSORRT_OPERATORS = {
-    "Add", "Cast", "Clip", "Concat", "Conv", "ConvTranspose", "Cos", "DepthToSpace", "Div", "Equal", "Erf", "Exp",
-    "Expand", "Flatten", "Gather", "Gelu", "Gemm", "Greater", "Identity", "LayerNormalization",
-    "MatMul", "Max", "Min", "Mul", "Neg", "Pad", "Pow", "ReduceMax", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Shape",
-    "Sigmoid", "Sin", "Slice", "Softmax", "SpaceToDepth", "Split", "Sqrt", "Squeeze", "Sub",
-    "Tanh", "Tile", "Transpose", "Unsqueeze", "Where",
+    "Add", "Cast", "Clip", "Concat", "Conv", "ConvTranspose", "Cos", "DepthToSpace", "Div",
+    "Equal", "Erf", "Exp", "Expand", "Flatten", "Gather", "Gelu", "Gemm", "Greater", "Identity",
+    "LayerNormalization", "MatMul", "Max", "Min", "Mul", "Neg", "Pad", "Pow", "ReduceMax",
+    "ReduceMean", "ReduceSum", "Relu", "Reshape", "Shape", "Sigmoid", "Sin", "Slice", "Softmax",
+    "SpaceToDepth", "Split", "Sqrt", "Squeeze", "Sub", "Tanh", "Tile", "Transpose", "Unsqueeze",
+    "Where",
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import torch
 from world_model.actions import encode_actions
 from world_model.codec import Codec
 from world_model.config import CodecConfig
-from world_model.data import Recording, collect, index_branches, replay
+from world_model.data import Recording, bare_frames, collect, index_branches, replay
 from world_model.device import Compute
 from world_model.distributed import Ranks
 from world_model.latents import LatentSet, load_latents
@@ -78,3 +78,30 @@ def test_latents_are_encoded_once_and_again_for_another_codec_or_recording(
     other.components.neg_()
     load(replace(recording, actions=~recording.actions), other, path)
     assert path.stat().st_mtime_ns > again
+
+
+@torch.no_grad()
+def test_scenery_is_the_level_with_nobody_in_it_and_the_player_is_where_it_differs(
+    tmp_path: Path, recording: Recording, codec: Codec
+) -> None:
+    latents = load(recording, codec, tmp_path / "play.npy")
+    episodes, start = np.arange(2), np.zeros(2, np.int64)
+    scenery = latents.scenery(episodes, CPU)
+    first = latents.gather(latents.held[episodes, start, 0], CPU)
+    cells = latents.player_cells(episodes, start)
+    assert cells.shape == (2, 32, 32)
+    assert ((cells.sum((1, 2)) >= 9) & (cells.sum((1, 2)) <= 16)).all(), "10x12 pixels"
+    differs = (first - scenery).abs().amax(1).numpy() > 0.02
+    assert (differs & cells).sum((1, 2)).min() >= 6
+    bare = np.concatenate(list(bare_frames(recording)))
+    torch.testing.assert_close(scenery, codec.encode(torch.from_numpy(bare)), atol=2e-3, rtol=2e-3)
+
+
+def test_players_that_leap_have_started_anew(
+    tmp_path: Path, recording: Recording, codec: Codec
+) -> None:
+    latents = load(recording, codec, tmp_path / "play.npy")
+    assert not len(latents.returns)
+    players = latents.players.copy()
+    players[1, 4:] += 40
+    assert replace(latents, players=players).returns.tolist() == [[1, 4]]

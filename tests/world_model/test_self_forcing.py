@@ -19,7 +19,7 @@ from world_model.device import Compute
 from world_model.dit import TOKEN_CELLS, RollingDiT
 from world_model.latents import LatentSet
 from world_model.rolling import RollingStep, RollOut
-from world_model.self_forcing import Group, Moments, crop, moving_corners
+from world_model.self_forcing import EDGE, Group, Moments, crop, moving_corners, open_edges
 
 EPISODES, TICKS, BATCH = 4, 14, 5
 COMPUTE = Compute(torch.device("cpu"), torch.float32, "test")
@@ -166,3 +166,19 @@ def test_every_game_is_cropped_at_its_own_corner() -> None:
         first = row * TOKEN_CELLS * side + column * TOKEN_CELLS
         assert games[2, 0].tolist() == list(range(first, first + TOKEN_CELLS))
         assert games.shape == (3, TOKEN_CELLS, TOKEN_CELLS)
+
+
+def test_edges_of_a_crop_are_open_but_where_the_frame_ends() -> None:
+    corners = torch.tensor([[0, 0], [1, 2], [0, 1]])
+    edges = open_edges(corners, 3, (4, 5))
+    side = 3 * TOKEN_CELLS
+    assert edges.shape == (3, side, side)
+    # top, bottom, left, right
+    told = [(e[0, 6], e[-1, 6], e[6, 0], e[6, -1]) for e in edges]
+    assert [[bool(x) for x in row] for row in told] == [
+        [False, True, False, True],
+        [True, False, True, False],
+        [False, True, True, True],
+    ]
+    assert edges[1, EDGE - 1, 6]
+    assert not edges[1, EDGE, 6]

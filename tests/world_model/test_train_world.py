@@ -204,3 +204,17 @@ def test_cropped_clips_are_more_and_the_network_is_told_where_they_lie(
     assert task.clip["clean"].shape[-2:] == task.clip["slots"].shape[-2:] == (12, 12)
     assert task.graded[0]["target"].shape[-2:] == (12, 12)
     assert task.clip["corners"].shape == (2 * BATCH, 2)
+
+
+def test_crops_are_not_asked_for_players_that_start_anew_out_of_their_sight(
+    make: Any, data: LatentSet
+) -> None:
+    task = make(NEVER)
+    players = data.players.copy()
+    players[0, 10:] += 32
+    task.data = replace(data, players=players)
+    heads = np.array([[9, 10, 11, 12]])
+    unknown = task._start_of_others(np.array([0]), heads)
+    assert unknown.shape == (1, 4, *data.latents.shape[-2:])
+    assert unknown[0, :, 0, 0].tolist() == [False, False, True, True], "from when it is far"
+    assert unknown.sum() == 2, "the cells of the start alone"
