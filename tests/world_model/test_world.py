@@ -47,6 +47,9 @@ class FakeBackend:
         run = {"step": self._step, "decode": self._decode, "encode": self._encode}[graph]
         return lambda: run(dict(inputs), dict(outputs))
 
+    def operators(self) -> tuple[()]:
+        return ()
+
     def _step(self, given: dict[str, NDArray[Any]], out: dict[str, NDArray[Any]]) -> None:
         self.ticks.append({name: array.copy() for name, array in given.items()})
         memory = given["cache_k"].mean() + given["ages"].sum() + given["actions"][0, 1] @ range(6)
