@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from world_model.actions import MARKS
@@ -24,11 +24,11 @@ from world_model.config import WorldConfig
 from world_model.dit import RollingDiT
 from world_model.errors import WorldError
 from world_model.rolling import RollingStep
+from world_model.weights import CODEC, DIT, WEIGHTS_FILE, read_weights
 from world_model.world import CONFIG_FILE, read_config
 
 M = TypeVar("M", bound=nn.Module)
 OPSET: Final = 18
-WEIGHTS_FILE: Final = "weights.safetensors"
 SMALLEST_HALVED: Final = 1024
 """Tensors with fewer elements stay float32 (constants of the graph, biases)."""
 
@@ -56,7 +56,7 @@ def write_bundle(config: WorldConfig, dit: RollingDiT, codec: Codec, directory: 
     """Write config, float16 weights and the graphs of a trained world to `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
     dit, codec = round_weights(dit), round_weights(codec)
-    named = {**_prefixed("dit", dit), **_prefixed("codec", codec)}
+    named = {**_prefixed(DIT, dit), **_prefixed(CODEC, codec)}
     save_file(named, directory / WEIGHTS_FILE)
     frame, latents = torch.zeros(1, *config.frame_shape), torch.zeros(1, *config.latent_shape)
     graphs = {
@@ -73,15 +73,13 @@ def write_bundle(config: WorldConfig, dit: RollingDiT, codec: Codec, directory: 
 def read_modules(directory: Path) -> tuple[WorldConfig, RollingDiT, Codec]:
     """Load a bundle's weights back into torch; raises WorldError for a broken bundle."""
     config = read_config(directory)
-    path = directory / WEIGHTS_FILE
-    try:
-        tensors = load_file(path)
-        dit, codec = RollingDiT(config), Codec(config.codec)
-        for prefix, module in (("dit.", dit), ("codec.", codec)):
-            own = {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
-            module.load_state_dict(own)
-    except Exception as error:  # noqa: BLE001 safetensors and torch raise a dozen kinds for one broken file
-        raise WorldError(f"{path}: cannot be read ({error})") from None
+    dit, codec = RollingDiT(config), Codec(config.codec)
+    for part, module in ((DIT, dit), (CODEC, codec)):
+        weights = read_weights(directory, part)
+        try:
+            module.load_state_dict(weights)
+        except RuntimeError as error:
+            raise WorldError(f"{directory / WEIGHTS_FILE}: cannot be read ({error})") from None
     return config, dit.eval(), codec.eval()
 
 
@@ -113,7 +111,7 @@ def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _prefixed(prefix: str, module: nn.Module) -> dict[str, Tensor]:
     return {
-        f"{prefix}.{name}": (t.half() if t.numel() >= SMALLEST_HALVED else t).contiguous()
+        f"{prefix}{name}": (t.half() if t.numel() >= SMALLEST_HALVED else t).contiguous()
         for name, t in module.state_dict().items()
     }
 
@@ -126,7 +124,7 @@ def step_graph(config: WorldConfig, dit: RollingDiT) -> onnx.ModelProto:
 
 def step_inputs(config: WorldConfig) -> dict[str, Tensor]:
     """Return zeros of the shapes that `step` takes, in its order."""
-    window, latent = config.window, config.latent_shape
+    window, latent, cast = config.window, config.latent_shape, config.cast
     frames = 1 + window.slots
     cache = (1, config.dit.depth, window.cache_frames, config.tokens, config.dit.width)
     return {
@@ -137,6 +135,7 @@ def step_inputs(config: WorldConfig) -> dict[str, Tensor]:
         "cache_k": torch.zeros(cache),
         "cache_v": torch.zeros(cache),
         "ages": torch.zeros(window.cache_frames),
+        "cast": torch.zeros(1, cast.drawings, 4, cast.height, cast.width),
     }
 
 

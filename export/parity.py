@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from export.loading import load_world
 from export.onnx_export import read_modules
 from world_model.actions import encode_actions
+from world_model.cast import read_cast
 from world_model.config import WorldConfig
 from world_model.data import HELD_OUT_SEED, opening_of
 from world_model.rolling import RollingStep, RollOut
@@ -54,7 +55,8 @@ def roll_out_parity(directory: Path, ticks: int, seed: int = 0) -> Parity:
     world = load_world(directory)
     world.reset(frames, seed=seed)
     twin = TorchSession(config, RollingStep(dit), seed)
-    twin.reset(codec.encode(torch.from_numpy(frames)))
+    cast = torch.from_numpy(read_cast(frames[0], config.cast))
+    twin.reset(cast, codec.encode(torch.from_numpy(frames[1:])))
     latent_error, pixel_error = 0.0, 0
     for action in actions:
         head = twin.denoise(action)
@@ -73,12 +75,13 @@ class TorchSession:
         self.config, self.seed, self.draw = config, seed, 0
         self.roll = RollOut(step, 1, torch.device("cpu"))
 
-    def reset(self, latents: torch.Tensor) -> None:
-        """Start on the latents (K, C, h, w) of a resting world's frames."""
+    def reset(self, cast: torch.Tensor, latents: torch.Tensor) -> None:
+        """Start on drawings (D, 4, H, W) and the latents (K, C, h, w) of scenery and frames."""
         count, window = len(latents) - 1, self.config.window
         still = torch.from_numpy(encode_actions(np.zeros(len(self.config.buttons), np.bool_)))
         noises = torch.stack([self._noise(2 * i) for i in range(count)])  # between them, ticks
         self.roll.start(
+            cast[None],
             latents[:1],
             latents[None, 1:],
             still.expand(1, count, -1),

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, settings
 
-from world_model.config import CodecConfig, DiTConfig, WorldConfig
+from world_model.config import CastConfig, CodecConfig, DiTConfig, WorldConfig
 
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any speed")
@@ -21,4 +21,5 @@ def tiny() -> WorldConfig:
         frame_width=48,
         dit=DiTConfig(width=32, depth=2, heads=2, mlp_ratio=2, tile_width=12, cell_width=8),
         codec=CodecConfig(channels=5, width=8, depth=1),
+        cast=CastConfig(drawings=3, height=7, width=6),
     )

@@ -46,6 +46,26 @@ class DiTConfig:
 
 
 @dataclass(frozen=True)
+class CastConfig:
+    """How many drawings of the player a model sheet holds, and their size in pixels."""
+
+    drawings: int = 10
+    height: int = 12
+    width: int = 10
+
+    SQUARE_PX = 16
+
+    def __post_init__(self) -> None:
+        if self.drawings < 1 or not all(
+            1 <= x <= self.SQUARE_PX for x in (self.height, self.width)
+        ):
+            raise ConfigError(
+                "a model sheet needs at least 1 drawing, of at most 16x16 pixels, not "
+                f"{self.drawings} of {self.height}x{self.width}"
+            )
+
+
+@dataclass(frozen=True)
 class WindowConfig:
     """The rolling denoise window and its KV cache, in frames.
 
@@ -81,8 +101,8 @@ class WindowConfig:
 
     @property
     def start_frames(self) -> int:
-        """Frames that a session starts from: scenery, sink, recent ones, and the previous one."""
-        return self.cache_frames + 2
+        """Frames that a session starts from: model sheet, scenery, sink, recent ones, previous."""
+        return self.cache_frames + 3
 
 
 @dataclass(frozen=True)
@@ -98,11 +118,15 @@ class WorldConfig:
     window: WindowConfig = field(default_factory=WindowConfig)
     dit: DiTConfig = field(default_factory=DiTConfig)
     codec: CodecConfig = field(default_factory=CodecConfig)
+    cast: CastConfig = field(default_factory=CastConfig)
 
     def __post_init__(self) -> None:
         token_px = CodecConfig.CELL_PX * DiTConfig.TOKEN_CELLS
         if any(size < 1 or size % token_px for size in self.frame_shape[:2]):
             raise ConfigError(f"frames need sides of a multiple of {token_px} pixels")
+        rows, columns = (size // CastConfig.SQUARE_PX for size in self.frame_shape[:2])
+        if self.cast.drawings > rows // 2 * columns:
+            raise ConfigError(f"{self.cast.drawings} drawings do not fit on a model sheet")
 
     @property
     def frame_shape(self) -> tuple[int, int, int]:

@@ -22,13 +22,14 @@ from games.platformer.level import Levels
 from games.platformer.opening import opening
 from games.platformer.policy import PlayLikePolicy
 from games.platformer.render import HERO_LEFT_PX, Renderer
-from games.platformer.sprites import HERO_H, HERO_W
+from games.platformer.sheet import drawing_of, model_sheet
 from games.platformer.themes import THEMES, Palette, jitter
 from world_model.errors import DataError
 
 HELD_OUT_SEED = 1_000_000_000
 """Levels of seeds from here on are never trained on."""
 
+RESTARTING = [physics.EVENTS.index(event) for event in ("death", "goal")]
 
 BROKEN_FILE = (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error)
 """What numpy raises, one or the other, for a file that is no whole .npz."""
@@ -174,18 +175,34 @@ def replay(
                     yield branches.held[part, tick, k][new], frames
 
 
-def player_boxes(recording: Recording) -> NDArray[np.int64]:
-    """Return top, bottom, left and right of the player as drawn, in pixels, (N, K + 1, 4)."""
+def follow_players(recording: Recording, slots: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Tell where every player is drawn, and when it restarts.
+
+    Returns (N, K + 1, T, 3): pixel row and column of the drawing's top left, and its place on the
+    model sheet, in the frames that `Branches.held` numbers; and (N, K + 1) whether a death or a
+    goal has just put it back to the start.
+    """
     levels = Levels.stack([generate(int(seed)) for seed in recording.seeds])
+    actions = np.pad(recording.actions, ((0, 0), (1, 0), (0, 0)))
+    players = np.zeros((*actions.shape[:2], slots, 3), np.int64)
+    restarts = np.zeros(actions.shape[:2], np.bool_)
     state = physics.initial(levels)
-    places = [(state.x, state.y)]
-    for tick in range(recording.ticks):
-        state, _ = physics.step(levels, state, recording.actions[:, tick])
-        places.append((state.x, state.y))
-    left, top = (
-        np.array(places, np.int64).transpose(1, 2, 0) - np.array([HERO_LEFT_PX, 0])[:, None, None]
-    )
-    return np.stack([top, top + HERO_H, left, left + HERO_W], -1)
+    for tick in range(recording.ticks + 1):
+        if tick:
+            state, events = physics.step(levels, state, actions[:, tick])
+            restarts[:, tick] = events[:, RESTARTING].any(1)
+        branch = state
+        for k in range(slots):
+            if k:
+                branch, _ = physics.step(levels, branch, actions[:, tick])
+            drawn = (branch.y, branch.x - HERO_LEFT_PX, drawing_of(branch))
+            players[:, tick, k] = np.stack(drawn, -1)
+    return players, restarts
+
+
+def model_sheets(recording: Recording) -> list[NDArray[np.uint8]]:
+    """Draw every episode's model sheet."""
+    return [model_sheet(looks(int(seed))) for seed in recording.seeds]
 
 
 def bare_frames(recording: Recording, chunk: int = 256) -> Iterator[NDArray[np.uint8]]:

@@ -7,7 +7,7 @@ Latents are (B, F, C, h, w) in cells; a token stands for 4x4 of them, (B, F, N, 
 The network is U-shaped. Convolutions on cells and on tiles of 2x2 cells, before and after the
 transformer, see to what is near and exact: how a sprite moves, where it lands, what it uncovers.
 The transformer sees to what is far: routes, deaths, time. What comes out tells a `Painter` how to
-make each slot from the frame before it.
+make each slot from the frame before it, and where the player is.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from world_model.actions import MARKS
 from world_model.attention import CachedAttention, ClipAttention
 from world_model.blocks import ConvBlock, TokenBlock
 from world_model.config import DiTConfig, WorldConfig
-from world_model.painter import Painter
+from world_model.finding import find
+from world_model.painter import PIXELS, Painter
 from world_model.rope import AxialRope
 
 SIGMA_FREQS = 32
@@ -30,11 +31,13 @@ TOKEN_CELLS = DiTConfig.TOKEN_CELLS
 
 
 class StepOutput(NamedTuple):
-    """`x0` (B, T, C, h, w) of the slots; raw `k`, `v` (B, depth, N, width) of the clean frame."""
+    """`x0` (B, T, C, h, w) of the slots; raw `k`, `v` (B, depth, N, width) of the clean frame;
+    `found` (B, T, 16 + D, h, w): where the player may be, see `finding.find`."""
 
     x0: Tensor
     k: Tensor
     v: Tensor
+    found: Tensor
 
 
 class Embedding(NamedTuple):
@@ -84,6 +87,7 @@ class RollingDiT(nn.Module):
         self.say = nn.Conv2d(of_cells, self.painter.channels, 3, padding=1)
         nn.init.zeros_(self.say.weight)
         self.say.bias = nn.Parameter(self.painter.bias())
+        self.find = nn.Conv2d(of_cells, PIXELS + config.cast.drawings, 3, padding=1)
         self.glance = nn.Linear(width, width)
         nn.init.zeros_(self.glance.weight)
         nn.init.zeros_(self.glance.bias)
@@ -104,7 +108,9 @@ class RollingDiT(nn.Module):
         cache_k: Tensor,
         cache_v: Tensor,
         ages: Tensor,
+        cast: Tensor,
         corners: Tensor | None = None,
+        players: Tensor | None = None,
     ) -> StepOutput:
         """Denoise one window: the single forward pass of a tick.
 
@@ -112,14 +118,17 @@ class RollingDiT(nn.Module):
         frame (sink), the last but one, the last finished one, then the slots; of the first three
         no tokens are made, every cell sees them at its place. sigmas (1 + T,) and actions (B,
         1 + T, A + 3) of the others; cache_k, cache_v (B, depth, F, N, width), raw keys; ages (F,):
-        how many frames before the head each cached frame stands, 0 where empty; `corners` (B, 2):
-        row and column of the top left token, where the latents are crops.
+        how many frames before the head each cached frame stands, 0 where empty; cast (B, D, 4, H,
+        W): the player's drawings; `corners` (B, 2): row and column of the top left token, where the
+        latents are crops; `players` (B, T, 3): where the player is, if not the network is to find
+        it.
         """
         seen, x, k, v = self._look(window, sigmas, actions, (cache_k, cache_v, ages), corners)
         base = window[:, 3] / (1 - sigmas[0])
-        said = self._say(x[:, 1:], seen.slots(1))
-        x0 = self.painter(said, base, sink=window[:, 1], scenery=window[:, 0])
-        return StepOutput(x0, k, v)
+        said, found = self._say(x[:, 1:], seen.slots(1))
+        players = find(found) if players is None else players
+        x0 = self.painter(said, base, window[:, 1], window[:, 0], cast, players)
+        return StepOutput(x0, k, v, found)
 
     def remember(
         self,
@@ -145,14 +154,17 @@ class RollingDiT(nn.Module):
         slots: Tensor,
         slot_sigmas: Tensor,
         slot_actions: Tensor,
+        cast: Tensor,
+        players: Tensor,
         corners: Tensor | None = None,
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         """Denoise the windows of P consecutive ticks of one recorded clip.
 
         scenery (B, C, h, w); clean (B, 1 + L, C, h, w): a sink frame, then L consecutive finished
         frames; windows (B, P, T, C, h, w) in `slots` are headed by the ticks after the last P of
         them. Sigmas (B, F) and actions (B, F, A + 3) are per frame, windows' ones (B, P, T, ...).
-        `corners` as for `step`. Returns x0 (B, P, T, C, h, w).
+        `cast` and `corners` as for `step`; players (B, P, T, 3): where they are. Returns x0 (B, P,
+        T, C, h, w), and where they were found, (B, P, T, 16 + D, h, w).
         """
         (batch, ticks, width), grid = slots.shape[:3], _grid(slots)
         split = clean.shape[1]
@@ -169,15 +181,19 @@ class RollingDiT(nn.Module):
             self._places(corners, grid),
         )
         x = self._think(seen, ClipAttention(self.rope, self.window, grid, split, ticks))
-        said = self._say(x[:, split:], seen.slots(split)).unflatten(1, (ticks, width))
+        said, found = (
+            part.unflatten(1, (ticks, width)) for part in self._say(x[:, split:], seen.slots(split))
+        )
         base = clean[:, -ticks:] / (1 - clean_sigmas[:, -ticks:, None, None, None])
         x0 = self.painter(
             said.flatten(0, 1),
             base.flatten(0, 1),
-            sink=clean[:, 0].repeat_interleave(ticks, 0),
-            scenery=scenery.repeat_interleave(ticks, 0),
+            clean[:, 0].repeat_interleave(ticks, 0),
+            scenery.repeat_interleave(ticks, 0),
+            cast.repeat_interleave(ticks, 0),
+            players.flatten(0, 1),
         )
-        return torch.unflatten(x0, 0, (batch, ticks))
+        return torch.unflatten(x0, 0, (batch, ticks)), found
 
     def _look(
         self,
@@ -231,8 +247,9 @@ class RollingDiT(nn.Module):
             x = block(x, seen.cond, attend)
         return x
 
-    def _say(self, x: Tensor, seen: Embedding) -> Tensor:
-        """Turn tokens back into what the painter is told, (B, F, channels, h, w).
+    def _say(self, x: Tensor, seen: Embedding) -> tuple[Tensor, Tensor]:
+        """Turn tokens back into what the painter is told, (B, F, channels, h, w), and into where
+        the player is found, (B, F, 16 + D, h, w).
 
         A glance at all tokens at once conditions every cell: whether anybody is there at all
         decides what is drawn at the start.
@@ -244,7 +261,9 @@ class RollingDiT(nn.Module):
         tokens = tokens.transpose(1, 2).unflatten(-1, (rows, columns))
         tiles = self.tile_block_out(tiles + self.from_tokens(tokens), cond)
         cells = self.cell_block_out(cells + self.from_tiles(tiles), cond)
-        return torch.unflatten(self.say(F.relu(cells)), 0, x.shape[:2])
+        cells = F.relu(cells)
+        said, found = (torch.unflatten(f(cells), 0, x.shape[:2]) for f in (self.say, self.find))
+        return said, found
 
     def _places(self, corners: Tensor | None, grid: tuple[int, int]) -> Tensor:
         """Return the embeddings of the tokens' places, (N, width), or (B, 1, N, width) of crops."""

@@ -26,7 +26,7 @@ class PerfectWorld:
 
     def __init__(self, courses: Sequence[Course]) -> None:
         self.name, self.buttons, self.backend = "perfect", physics.BUTTONS, "none"
-        self.frame_shape, self.start_frames, self.passes_per_tick = (FRAME, FRAME, 3), 4, 1
+        self.frame_shape, self.start_frames, self.passes_per_tick = (FRAME, FRAME, 3), 5, 1
         self._courses = tuple(courses)
         self._frame: Frame = np.zeros(self.frame_shape, np.uint8)
         self.tick = 0

@@ -17,16 +17,22 @@ from torch import Tensor
 from tqdm import tqdm
 
 from world_model.actions import encode_actions
+from world_model.cast import read_cast
 from world_model.codec import Codec
-from world_model.config import CodecConfig
-from world_model.data import Recording, bare_frames, index_branches, player_boxes, replay
+from world_model.config import CastConfig, CodecConfig
+from world_model.data import (
+    Recording,
+    bare_frames,
+    follow_players,
+    index_branches,
+    model_sheets,
+    replay,
+)
 from world_model.device import Compute
 from world_model.distributed import Ranks
 
 ENCODE_BATCH = 256
 CELL = CodecConfig.CELL_PX
-LEAP_PX = 16
-"""No player moves farther than this in a tick, but when it starts anew."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +42,9 @@ class LatentSet:
     `latents` (M, C, h, w) float16; `held` (N, K + 1, T) indexes them (see `data.Branches`);
     `actions` (N, K + 1, A + 3) tokens, those that caused each frame (NOOP for the first);
     `changes` (n, 2): the (episode, tick) at which the held buttons changed; `bare` (N, C, h, w)
-    the levels with nobody in them; `players` (N, K + 1, 4): top, bottom, left and right of the
-    player as drawn, in pixels.
+    the levels with nobody in them; `casts` (N, D, 4, H, W) the players' drawings; `players` (N,
+    K + 1, T, 3): top, left and drawing of the player in the frames of `held`; `restarts` (n, 2):
+    the (episode, tick) at which it was put back to the start.
     """
 
     latents: Tensor
@@ -45,7 +52,9 @@ class LatentSet:
     actions: NDArray[np.float32]
     changes: NDArray[np.int64]
     bare: Tensor
+    casts: Tensor
     players: NDArray[np.int64]
+    restarts: NDArray[np.int64]
 
     @property
     def episodes(self) -> int:
@@ -56,21 +65,19 @@ class LatentSet:
         """The last tick of every episode."""
         return int(self.held.shape[1]) - 1
 
-    @property
-    def returns(self) -> NDArray[np.int64]:
-        """The (episode, tick) (n, 2) at which the player was put elsewhere: back at the start."""
-        leaps = np.abs(np.diff(self.players, axis=1)).max(-1) > LEAP_PX
-        return np.asarray(np.argwhere(leaps) + np.array([0, 1]))
-
     def player_cells(
         self, episodes: NDArray[np.int64], times: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
         """Tell which cells (..., h, w) the player covers."""
-        top, bottom, left, right = np.moveaxis(self.players[episodes, times], -1, 0)[..., None]
+        top, left, _ = np.moveaxis(self.players[episodes, times, 0], -1, 0)[..., None]
         height, width = (np.arange(size) * CELL for size in self.latents.shape[-2:])
-        rows = (height + CELL > top) & (height < bottom)
-        columns = (width + CELL > left) & (width < right)
+        rows = (height + CELL > top) & (height < top + self.casts.shape[-2])
+        columns = (width + CELL > left) & (width < left + self.casts.shape[-1])
         return np.asarray(rows[..., None] & columns[..., None, :])
+
+    def cast(self, episodes: NDArray[np.int64], device: torch.device) -> Tensor:
+        """Return the players' drawings (n, D, 4, H, W)."""
+        return self.casts[torch.from_numpy(episodes)].to(device)
 
     def scenery(self, episodes: NDArray[np.int64], device: torch.device) -> Tensor:
         """Return latents (n, C, h, w) float32 of the levels with nobody in them."""
@@ -100,13 +107,17 @@ def load_latents(
     held = np.pad(recording.actions, ((0, 0), (1, 0), (0, 0)))
     changed = (held[:, 1:] != held[:, :-1]).any(-1)
     episode, tick = np.nonzero(changed)
+    sheets = model_sheets(recording)
+    players, restarts = follow_players(recording, slots)
     return LatentSet(
         latents.to(compute.device),
         branches.held,
         encode_actions(held),
         np.stack([episode, tick + 1], 1),
         _encode_bare(recording, codec, compute),
-        player_boxes(recording),
+        torch.from_numpy(np.stack([read_cast(sheet, CastConfig()) for sheet in sheets])),
+        players,
+        np.argwhere(restarts),
     )
 
 

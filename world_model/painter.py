@@ -1,7 +1,7 @@
 """The painter: a frame's latents from the frame before it, by what the network says of every cell.
 
 What moves is copied from nearby, what is uncovered is taken from the scenery, what starts anew from
-the sink, the rest is changed.
+the sink, the rest is changed. The player is laid over it: one of its drawings, in one place.
 Copies keep colours and edges that the network need not know: it only says from where to where
 (dynamic filters, after Finn et al., arXiv 1605.07157, and Niklaus et al., arXiv 1708.01692).
 Knows pixels through the codec's components; they are linear, so shifting pixels is a convolution
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from world_model.codec import LATENT_SCALE
 from world_model.config import CodecConfig
 
 CELL = CodecConfig.CELL_PX
@@ -65,15 +66,24 @@ class Painter(nn.Module):
         return torch.cat([torch.zeros(rows + columns), torch.full((sources,), SOURCE_BIAS),
                           torch.zeros(changes)])  # fmt: skip
 
-    def forward(self, said: Tensor, previous: Tensor, sink: Tensor, scenery: Tensor) -> Tensor:
+    def forward(
+        self,
+        said: Tensor,
+        previous: Tensor,
+        sink: Tensor,
+        scenery: Tensor,
+        cast: Tensor,
+        players: Tensor,
+    ) -> Tensor:
         """Paint slots (B, T, C, h, w) as `said` (B, T, channels, h, w).
 
         previous, sink, scenery (B, C, h, w): the last finished frame, the first of the session,
-        and that one with nobody in it.
+        and that one with nobody in it. cast (B, D, 4, H, W): drawings, RGB and opacity; players
+        (B, T, 3): pixel rows and columns of their top left corners, and which drawing it is.
         """
         painted, borrowed = [], []
         fixed = self._pixels(scenery), self._pixels(sink)
-        for slot in said.unbind(1):
+        for slot, player in zip(said.unbind(1), players.unbind(1), strict=True):
             rows, columns, sources, change = slot.split(self.parts, 1)
             moved = self._moved(previous, self.row_shifts, rows)
             moved = self._moved(moved, self.column_shifts, columns)
@@ -81,8 +91,10 @@ class Painter(nn.Module):
             others = torch.stack([*fixed, self._pixels(moved)], 1) - before[:, None]
             weights = _weights(sources)
             borrowed.append(weights[:, 1:].sum(1).mean())
-            blend = (others * weights).sum(1).flatten(1, 2)
-            seen = F.conv2d(blend, self.to_pixels.transpose(0, 1)[..., None, None])
+            drawn = before + (others * weights).sum(1)
+            picture, opacity = _laid(cast, player, drawn.shape[-2:])
+            drawn = drawn + opacity * (picture - drawn)
+            seen = F.conv2d((drawn - before).flatten(1, 2), self._from_pixels)
             previous = previous + seen.float() + CHANGE_SCALE * change.float()
             painted.append(previous)
         if self.training:
@@ -95,6 +107,10 @@ class Painter(nn.Module):
         shifted = F.conv2d(latents, shifts, padding=reach).unflatten(1, (logits.shape[1], -1))
         mean: Tensor = (shifted * logits.softmax(1).to(shifted.dtype)[:, :, None]).sum(1)
         return mean
+
+    @property
+    def _from_pixels(self) -> Tensor:
+        return self.to_pixels.transpose(0, 1)[..., None, None]
 
     def _pixels(self, latents: Tensor) -> Tensor:
         """See latents (B, C, h, w) as the pixels of cells, (B, 3, 16, h, w)."""
@@ -116,6 +132,31 @@ def _weights(logits: Tensor) -> Tensor:
     shares = (chosen - peak).exp()
     shared: Tensor = shares / (shares.sum(1, keepdim=True) + (-peak).exp())
     return shared[:, :, None]
+
+
+def _laid(cast: Tensor, player: Tensor, grid: torch.Size) -> tuple[Tensor, Tensor]:
+    """Lay drawings of `cast` (B, D, 4, H, W) out as `player` (B, 3) says, on frames of h x w cells.
+
+    Returns the picture (B, 3, 16, h, w) and its opacity (B, 1, 16, h, w). What is outside the frame
+    is cut.
+    """
+    count, height, width = cast.shape[1], *cast.shape[-2:]
+    top, left, drawing = (part[:, None] for part in player.unbind(1))
+    chosen = _is(drawing, torch.arange(count, device=cast.device))
+    sprite = (chosen @ cast.flatten(2)).unflatten(-1, cast.shape[2:])[:, 0]
+    sides = (torch.arange(cells * CELL, device=cast.device) for cells in grid)
+    rows, columns = (
+        _is(start + torch.arange(size, device=cast.device), side)
+        for start, size, side in zip((top, left), (height, width), sides, strict=True)
+    )
+    image = rows[:, None].transpose(2, 3) @ sprite @ columns[:, None]
+    picture = F.pixel_unshuffle(image, CELL).unflatten(1, (4, PIXELS))
+    return picture[:, :3] * LATENT_SCALE, picture[:, 3:]
+
+
+def _is(places: Tensor, side: Tensor) -> Tensor:
+    """Return (B, n, len(side)): 1 where `places` (B, n) is the place, else 0."""
+    return (places[..., None] == side).float()
 
 
 def _kernels(components: Tensor) -> tuple[Tensor, Tensor, Tensor]:

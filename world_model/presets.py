@@ -34,7 +34,7 @@ class WorldRun:
     roll_out: RollOutConfig
     plan: Plan
     crops: CropConfig = field(default_factory=CropConfig)
-    mishap_share: float = 0.25
+    ghost_share: float = 0.25
 
 
 @dataclass(frozen=True)

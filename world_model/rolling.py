@@ -17,13 +17,15 @@ from world_model.schedule import window_sigmas
 
 class TickOutput(NamedTuple):
     """`head` (B, C, h, w) finished latents; `window` (B, 4 + T, C, h, w) for the next tick;
-    `k`, `v` (B, depth, N, width) of the frame that has left the window; `x0` of every slot."""
+    `k`, `v` (B, depth, N, width) of the frame that has left the window; `x0` and `found` of every
+    slot, as of `StepOutput`."""
 
     head: Tensor
     window: Tensor
     k: Tensor
     v: Tensor
     x0: Tensor
+    found: Tensor
 
 
 class RollingStep(nn.Module):
@@ -42,12 +44,16 @@ class RollingStep(nn.Module):
         cache_k: Tensor,
         cache_v: Tensor,
         ages: Tensor,
+        cast: Tensor,
         corners: Tensor | None = None,
+        players: Tensor | None = None,
     ) -> TickOutput:
         """Map a window (see `RollingDiT.step`) and fresh noise (B, 1 + T, ...) to the next one."""
-        x0, k, v = self.dit.step(window, sigmas, actions, cache_k, cache_v, ages, corners)
+        x0, k, v, found = self.dit.step(
+            window, sigmas, actions, cache_k, cache_v, ages, cast, corners, players
+        )
         following = torch.cat([window[:, :2], window[:, 3:4], slide(x0, sigmas, noise)], 1)
-        return TickOutput(x0[:, 0], following, k, v, x0)
+        return TickOutput(x0[:, 0], following, k, v, x0, found)
 
 
 def slide(x0: Tensor, sigmas: Tensor, noise: Tensor) -> Tensor:
@@ -89,16 +95,25 @@ class RollOut:
         self.cache_k = torch.zeros(shape, device=device)
         self.cache_v = torch.zeros(shape, device=device)
         self.window = torch.zeros(0)
+        self.cast = torch.zeros(0)
         self.previous_action = torch.zeros(0)
 
     def start(
-        self, scenery: Tensor, frames: Tensor, actions: Tensor, plan: Tensor, noises: Tensor
+        self,
+        cast: Tensor,
+        scenery: Tensor,
+        frames: Tensor,
+        actions: Tensor,
+        plan: Tensor,
+        noises: Tensor,
     ) -> None:
         """Fill the cache from finished frames and set the first window.
 
-        scenery (B, C, h, w); frames (B, K, C, h, w) and their actions (B, K, A + 3), oldest first,
-        the first the sink; plan (B, T - 1, C, h, w) for the slots; noises (K, B, 1 + T, C, h, w).
+        cast (B, D, 4, H, W): the player's drawings; scenery (B, C, h, w); frames (B, K, C, h, w)
+        and their actions (B, K, A + 3), oldest first, the first the sink; plan (B, T - 1, C, h, w)
+        for the slots; noises (K, B, 1 + T, C, h, w).
         """
+        self.cast = cast
         fixed, last = torch.stack([scenery, frames[:, 0]], 1), frames.shape[1] - 1
         for i in range(last + 1):
             earlier = i if i < 2 else i - 1  # the sink need not be right before its follower
@@ -108,14 +123,19 @@ class RollOut:
             self.previous_action = actions[:, i]
             if i < last:
                 finished, own = self.window[:, :4], actions[:, i : i + 1]
-                kept = self.step.dit.remember(finished, self.sigmas[:1], own, *self._memory())
+                memory = *self._memory(), self.corners
+                kept = self.step.dit.remember(finished, self.sigmas[:1], own, *memory)
                 self._push(*kept)
 
-    def tick(self, action: Tensor, noise: Tensor) -> TickOutput:
-        """Advance by one frame under `action` (B, A + 3); gradients do not cross ticks."""
+    def tick(self, action: Tensor, noise: Tensor, players: Tensor | None = None) -> TickOutput:
+        """Advance by one frame under `action` (B, A + 3); gradients do not cross ticks.
+
+        `players` (B, T, 3): where they are, if not the network is to find them.
+        """
         slots = len(self.sigmas) - 1
         actions = torch.stack([self.previous_action] + [action] * slots, 1)
-        out: TickOutput = self.step(self.window, self.sigmas, actions, noise, *self._memory())
+        inputs = self.window, self.sigmas, actions, noise, *self._memory(), self.cast
+        out: TickOutput = self.step(*inputs, self.corners, players)
         self._push(out.k, out.v)
         self.window, self.previous_action = out.window.detach(), action
         return out
@@ -129,14 +149,14 @@ class RollOut:
             adopted[:, :, mine] = getattr(other, name)[:, :, theirs]
             cache[rows] = adopted
             setattr(self, name, cache)
-        for name in ("window", "previous_action", "corners"):
+        for name in ("window", "cast", "previous_action", "corners"):
             value = getattr(self, name)
             if value is not None:
                 setattr(self, name, value.index_copy(0, rows, getattr(other, name)))
 
-    def _memory(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    def _memory(self) -> tuple[Tensor, Tensor, Tensor]:
         ages = torch.from_numpy(self.index.ages.copy()).to(self.cache_k.device)
-        return self.cache_k, self.cache_v, ages, self.corners
+        return self.cache_k, self.cache_v, ages
 
     def _push(self, k: Tensor, v: Tensor) -> None:
         """Keep a finished frame; in new tensors, as a backward pass may still need the old ones."""

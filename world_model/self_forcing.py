@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from world_model.device import Compute
 from world_model.dit import TOKEN_CELLS
 from world_model.latents import LatentSet
+from world_model.painter import CELL
 from world_model.rolling import RollingStep, RollOut
 
 Moments = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -49,13 +50,17 @@ class RollOutConfig:
 
 
 class Lesson(NamedTuple):
-    """What a tick of the pool gave, and should have: x0 and target (B, T, C, h, w), previous
-    (B, C, h, w) true frame, and `keep` (B, h, w): which cells the truth can judge."""
+    """What a tick of the pool gave, and should have: x0 and target (B, T, C, h, w), `found` (B, T,
+    16 + D, h, w) and players (B, T, 3), previous (B, C, h, w) true frame, `keep` (B, h, w): which
+    cells the truth can judge, and `seen` (B, T): whether it can judge the player's place."""
 
     x0: Tensor
     target: Tensor
+    found: Tensor
+    players: Tensor
     previous: Tensor
     keep: Tensor
+    seen: Tensor
 
 
 class Group:
@@ -88,15 +93,27 @@ class Group:
         target = self._cut(self.data.gather(self.data.held[self.episodes, self.now], device))
         previous = self.data.held[self.episodes, self.now - 1, :1]
         previous_frame = self._cut(self.data.gather(previous, device))
+        players, seen = self._players(device)
         with self.compute.autocast():
-            result = out.tick(action, torch.randn_like(out.window[:, 3:]))
+            result = out.tick(action, torch.randn_like(out.window[:, 3:]), players)
         keep, entering = self._judgeable(target, previous_frame)
         error = (result.head.detach().float() - target[:, 0]).square().mean(1)
         tracks = F.avg_pool2d(error * keep, TOKEN_CELLS).amax((1, 2)) < self.gate
         self.now += 1
         self.done = (~tracks | entering).cpu().numpy() | (self.now > self.data.ticks)
         keep = keep * tracks[:, None, None]
-        return Lesson(result.x0, target, previous_frame[:, 0], keep)
+        seen = seen * tracks[:, None]
+        return Lesson(result.x0, target, result.found, players, previous_frame[:, 0], keep, seen)
+
+    def _players(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return where the players will be (B, T, 3), and whether a crop can know it (B, T)."""
+        players = torch.from_numpy(self.data.players[self.episodes, self.now]).to(device)
+        if self.crop_tokens is None:
+            return players, torch.ones_like(players[..., 0]).float()
+        before = torch.from_numpy(self.data.players[self.episodes, self.now - 1, :1]).to(device)
+        assert self.out is not None
+        assert self.out.corners is not None
+        return crop_players(players, before, self.out.corners, self.crop_tokens)
 
     def _judgeable(self, target: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
         """Tell which cells (B, h, w) a world can know, and which worlds (B,) to leave.
@@ -121,7 +138,8 @@ class Group:
         count = config.window.cache_frames + 1
         episodes, starts = self.choose(rng, count + 2, len(rows))
         self.episodes[rows], self.now[rows] = episodes, starts + count - 1
-        scenery, frames, actions, plan = recorded_start(self.data, episodes, starts, count, device)
+        start = recorded_start(self.data, episodes, starts, count, device)
+        cast, scenery, frames, actions, plan = start
         corners, grid = None, None
         if self.crop_tokens is not None:
             grid = (self.crop_tokens, self.crop_tokens)
@@ -133,7 +151,7 @@ class Group:
         fresh = RollOut(self.step, len(rows), device, corners, grid)
         shape = (count, len(rows), 1 + config.window.slots, *frames.shape[2:])
         with self.compute.autocast():
-            fresh.start(scenery, frames, actions, plan, torch.randn(shape, device=device))
+            fresh.start(cast, scenery, frames, actions, plan, torch.randn(shape, device=device))
         if self.out is None:
             self.out = fresh
         else:
@@ -153,8 +171,8 @@ def recorded_start(
     starts: NDArray[np.int64],
     count: int,
     device: torch.device,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return what `RollOut.start` needs: scenery, frames, actions and plan of recorded moments.
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Return what `RollOut.start` needs of recorded moments: cast, scenery, frames, actions, plan.
 
     The first of the `count` frames is the episode's first, the others follow from `starts` on.
     """
@@ -164,7 +182,7 @@ def recorded_start(
     frames = data.gather(data.held[rows, times, 0], device)
     actions = torch.from_numpy(data.actions[rows, times]).to(device)
     plan = data.gather(data.held[episodes, times[:, -1], 1:], device)
-    return data.scenery(episodes, device), frames, actions, plan
+    return data.cast(episodes, device), data.scenery(episodes, device), frames, actions, plan
 
 
 def moving_corners(before: Tensor, after: Tensor, size: int) -> Tensor:
@@ -179,6 +197,23 @@ def moving_corners(before: Tensor, after: Tensor, size: int) -> Tensor:
     corners = middle - torch.randint(1, size - 1, middle.shape, device=middle.device)
     most = torch.tensor([height - size, width - size], device=middle.device)
     return torch.minimum(corners.clamp(min=0), most)
+
+
+def crop_players(
+    players: Tensor, before: Tensor, corners: Tensor, size: int
+) -> tuple[Tensor, Tensor]:
+    """See players (B, ..., 3) from crops of `size` tokens at `corners` (B, 2).
+
+    Returns them too, and (B, ...) whether the crops can know: not where somebody appears that the
+    frame before, with players `before` (same shape, or 1), did not show.
+    """
+    corner = F.pad(corners, (0, 1)) * TOKEN_CELLS * CELL
+    corner = corner.reshape(len(corners), *[1] * (players.ndim - 2), 3)
+    players, before = players - corner, before - corner
+    side = size * TOKEN_CELLS * CELL
+    shown, was_shown = ((p[..., :2] > -CELL).all(-1) & (p[..., :2] < side).all(-1)
+                        for p in (players, before))  # fmt: skip
+    return players, (was_shown | ~shown).float()
 
 
 def open_edges(corners: Tensor, size: int, grid: tuple[int, int]) -> Tensor:

@@ -82,7 +82,7 @@ class TrueGame:
     def start(self, frames: int) -> Frame:
         """Start anew; return the frames (frames, 128, 128, 3) that a session starts from."""
         self.state = physics.initial(self.levels)
-        for _ in range(frames - 2):
+        for _ in range(frames - 3):
             self.state, _ = physics.step(self.levels, self.state, self._idle)
         return opening(self.course.level, self.course.palette, frames)
 

@@ -26,6 +26,8 @@ from world_model.strict import from_dict
 from world_model.train_codec import CodecTask, measure_psnr
 from world_model.train_world import WorldTask
 from world_model.trainer import Plan, Trainer
+from world_model.weights import CODEC, DIT, WEIGHTS_FILE, read_weights, start_from
+from world_model.world import read_config
 
 
 def train_codec(
@@ -63,8 +65,13 @@ def train_world(
     steps: int | None = None,
     device: str | None = None,
     seed: int = 0,
+    beginning: Path | None = None,
 ) -> None:
-    """Train a world on a recording and a finished codec into `out`."""
+    """Train a world on a recording and a finished codec (a run, or that of a bundle) into `out`.
+
+    From `beginning`, a bundle, rather than from nothing: rates are then lower and soon fall, and
+    roll-outs begin at once.
+    """
     size = PRESETS[preset]
     compute, ranks = _set_up(device, seed)
     recording = Recording.load(data)
@@ -80,7 +87,10 @@ def train_world(
     latents = load_latents(
         recording, codec, config.window.slots, data.with_suffix(".latents.npy"), compute, ranks
     )
-    run = size.world
+    run, plan, roll_out = size.world, size.world.plan, size.world.roll_out
+    if beginning is not None:
+        plan = replace(plan, peak=0.6, decay=0.8)
+        roll_out = replace(roll_out, start=plan.warmup)
     task = WorldTask(
         config,
         latents,
@@ -89,12 +99,16 @@ def train_world(
         batch=run.batch,
         lr=run.lr,
         matrix_lr=run.matrix_lr,
-        roll_out=run.roll_out,
+        roll_out=roll_out,
         crops=run.crops,
-        mishap_share=run.mishap_share,
+        ghost_share=run.ghost_share,
         compiled=size.compiled,
     )
-    trainer = Trainer(task, _plan(run.plan, steps, seed), out, ranks)
+    if beginning is not None:
+        fresh = start_from(task.dit, read_weights(beginning, DIT))
+        if ranks.first and fresh:
+            tqdm.write(f"{beginning}: has no {', '.join(fresh)}; they start anew", file=sys.stderr)
+    trainer = Trainer(task, _plan(plan, steps, seed), out, ranks)
     trainer.run(config=config.to_dict())
     if ranks.first:
         trainer.ema_module()
@@ -103,7 +117,12 @@ def train_world(
 
 
 def load_codec(directory: Path) -> Codec:
-    """Load a trained codec's averaged weights; raises DataError where it is not finished."""
+    """Load the codec of a world bundle, or a trained one's averaged weights; raises DataError where
+    it is not finished."""
+    if (directory / WEIGHTS_FILE).exists():
+        codec = Codec(read_config(directory).codec)
+        codec.load_state_dict(read_weights(directory, CODEC))
+        return codec.eval()
     groups, state = load_checkpoint(directory)
     if "final" not in groups or state["task"] != CodecTask.name:
         raise DataError(f"{directory}: not a finished codec; finish it with `rollplay train codec`")

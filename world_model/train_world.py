@@ -10,7 +10,6 @@ gradient and then supervised by what the game did, while it still tracks the gam
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -23,8 +22,9 @@ from world_model.config import WorldConfig
 from world_model.device import Compute
 from world_model.dit import RollingDiT
 from world_model.errors import DataError
-from world_model.latents import LEAP_PX, LatentSet
-from world_model.mishaps import Lesson, befall
+from world_model.finding import errors
+from world_model.ghosts import haunt
+from world_model.latents import LatentSet
 from world_model.optim import build_optimizers
 from world_model.rolling import RollingStep, RollOut
 from world_model.schedule import staircase
@@ -33,6 +33,7 @@ from world_model.self_forcing import (
     Group,
     RollOutConfig,
     crop,
+    crop_players,
     moving_corners,
     open_edges,
     recorded_start,
@@ -51,9 +52,11 @@ SMALL_ERROR = 0.03
 BORROWING_COST = 3e-3
 """For taking a pixel from the sink or from elsewhere where it does not matter: there, the sink may
 show the player."""
+FIND_COST = 0.03
+"""Of a nat of doubt about the player's place or drawing."""
 CLIP_TICKS = 4
 EARLY_TICKS = 12
-CHANGE_SHARE, EARLY_SHARE, RETURN_SHARE = 0.5, 0.2, 0.25
+CHANGE_SHARE, EARLY_SHARE, RESTART_SHARE = 0.5, 0.2, 0.25
 CLIP_FRAMES = 6
 SHEET_TICKS = 12
 SHEET_WORLDS = 4
@@ -89,7 +92,7 @@ class WorldTask:
         matrix_lr: float,
         roll_out: RollOutConfig,
         crops: CropConfig,
-        mishap_share: float,
+        ghost_share: float,
         compiled: bool = False,
     ) -> None:
         longest = max(CLIP_FRAMES, config.window.cache_frames + 1 + SHEET_TICKS)
@@ -99,7 +102,7 @@ class WorldTask:
             )
         self.config, self.data, self.codec, self.compute = config, data, codec, compute
         self.batch, self.roll_out, self.crops = batch, roll_out, crops
-        self.mishap_share = mishap_share
+        self.ghost_share = ghost_share
         self.dit = RollingDiT(config)
         self.dit.painter.use_components(codec.components)
         self.dit.to(compute.device)
@@ -108,7 +111,6 @@ class WorldTask:
         self.optimizers = build_optimizers(
             self.dit, lr=lr, matrix_lr=matrix_lr, matrices=self.dit.matrices, dtype=compute.dtype
         )
-        self._returns = data.returns
         self._pool: list[Group] = []
         slots = config.window.slots
         self.weights = torch.tensor(SLOT_WEIGHTS[:slots], device=compute.device)
@@ -125,7 +127,7 @@ class WorldTask:
         device, slots = self.compute.device, self.config.window.slots
         cropped = rng.random() < self.crops.share
         batch = self.batch * self.crops.batch_factor if cropped else self.batch
-        episodes, starts = self._choose_clips(rng, CLIP_FRAMES, batch, whole=not cropped)
+        episodes, starts = self._choose_clips(rng, CLIP_FRAMES, batch)
         frames = starts[:, None] + np.arange(CLIP_FRAMES)
         heads = frames[:, -CLIP_TICKS:] + 1
         rows = episodes[:, None]
@@ -137,36 +139,39 @@ class WorldTask:
         ).to(device)
         actions = torch.from_numpy(self.data.actions[rows, heads]).to(device)
         clean_actions, actions = self._hide(clean_actions, actions)
-        lesson = Lesson(clean, plan, target, self._jittered(target.shape[:3]))
-        share = self.mishap_share * (1 if cropped else 2)
-        befall(lesson, self.data, episodes, frames, rng, share=share, whole=not cropped)
-        scenery = self.data.scenery(episodes, device)
+        sigmas = self._jittered(target.shape[:3])
+        haunt(clean, sigmas, self.data, episodes, frames, rng, share=self.ghost_share)
+        scenery, cast = self.data.scenery(episodes, device), self.data.cast(episodes, device)
+        players = torch.from_numpy(self.data.players[rows, heads]).to(device)
+        seen = torch.ones_like(sigmas)
         corners, unknown = None, torch.zeros(1, dtype=torch.bool, device=device)
         if cropped:
             size = self.crops.tokens
-            corners = moving_corners(clean[:, -CLIP_TICKS:], lesson.target[:, :, 0], size)
+            corners = moving_corners(clean[:, -CLIP_TICKS:], target[:, :, 0], size)
+            before = torch.from_numpy(self.data.players[rows, heads - 1, :1]).to(device)
+            players, seen = crop_players(players, before, corners, size)
             clean, plan, target, scenery = (
-                crop(part, corners, size) for part in (lesson.clean, plan, lesson.target, scenery)
+                crop(part, corners, size) for part in (clean, plan, target, scenery)
             )
-            unknown = torch.from_numpy(self._start_of_others(episodes, heads)).to(device)
-            unknown = crop(unknown, corners, size)
-            unknown = (unknown | open_edges(corners, size, self.config.grid)[:, None])[:, :, None]
+            unknown = open_edges(corners, size, self.config.grid)[:, None, None]
         context_sigma = self._context_sigmas(clean.shape[:2])
         entering = torch.zeros_like(target[:, :, :1])
         with self.compute.autocast():
-            x0 = self._clip(
+            x0, found = self._clip(
                 scenery,
                 _noised(clean, context_sigma),
                 context_sigma,
                 clean_actions,
-                _noised(torch.cat([plan, entering], 2), lesson.sigmas),
-                lesson.sigmas,
+                _noised(torch.cat([plan, entering], 2), sigmas),
+                sigmas,
                 actions[:, :, None].expand(-1, -1, slots, -1),
+                cast,
+                players,
                 corners,
             )
         moved = _moved(target, clean[:, -CLIP_TICKS:])
-        keep = ~(unknown & (moved > MOVED)) * lesson.judged[..., None, None]
-        return self._errors(x0, target, moved, keep)
+        keep = (~(unknown & (moved > MOVED))).float()
+        return self._find_errors(self._errors(x0, target, moved, keep), found, players, seen)
 
     def _roll_out_losses(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Advance one group of the pool of self-played worlds by a tick."""
@@ -176,26 +181,25 @@ class WorldTask:
             crops = [(config.crop_tokens, config.batch)]
             self._pool = [
                 Group(
-                    self.data, RollingStep(self.dit), self.compute,
-                    partial(self._choose_clips, whole=tokens is None),
+                    self.data, RollingStep(self.dit), self.compute, self._choose_clips,
                     batch, tokens, config.gate,
                 )
                 for tokens, batch in whole + crops * config.groups
             ]  # fmt: skip
         lesson = self._pool[int(rng.integers(len(self._pool)))].advance(rng)
-        x0, target, previous, keep = (part[:, None] for part in lesson)
+        x0, target, found, players, previous, keep, seen = (part[:, None] for part in lesson)
         keep = keep[:, :, None].expand(-1, -1, target.shape[2], -1, -1)
         losses = self._errors(x0, target, _moved(target, previous), keep)
-        return losses | {"tracking": lesson.keep.amax((1, 2)).mean()}
+        tracking = lesson.keep.amax((1, 2)).mean()
+        return self._find_errors(losses, found, players, seen) | {"tracking": tracking}
 
     def _choose_clips(
-        self, rng: np.random.Generator, length: int, batch: int, *, whole: bool
+        self, rng: np.random.Generator, length: int, batch: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Choose clips of `length` + 1 frames; in half of them or more the buttons change late.
 
         Some begin within an episode's first ticks: the sink then still shows the player where it
-        is, which is how every session starts and rare in a recording. In some of `whole` frames
-        the player starts anew; a crop cannot show why.
+        is, which is how every session starts and rare in a recording. In some the player restarts.
         """
         episodes = rng.integers(self.data.episodes, size=batch)
         last = self.data.ticks - length
@@ -203,10 +207,8 @@ class WorldTask:
         kinds = rng.random(batch)
         early = (kinds > CHANGE_SHARE) & (kinds < CHANGE_SHARE + EARLY_SHARE)
         starts[early] = rng.integers(0, min(EARLY_TICKS, last) + 1, size=int(early.sum()))
-        moments = [(self.data.changes, kinds <= CHANGE_SHARE)]
-        if whole:
-            moments.append((self._returns, kinds > 1 - RETURN_SHARE))
-        for late, rows in moments:
+        changed, restarted = kinds <= CHANGE_SHARE, kinds > 1 - RESTART_SHARE
+        for late, rows in ((self.data.changes, changed), (self.data.restarts, restarted)):
             count = int(rows.sum()) if len(late) else 0
             if not count:
                 continue
@@ -215,19 +217,6 @@ class WorldTask:
             episodes[rows] = picked[:, 0]
             starts[rows] = np.clip(picked[:, 1] - back, 0, last)
         return episodes, starts
-
-    def _start_of_others(
-        self, episodes: NDArray[np.int64], heads: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
-        """Mark the cells (B, P, h, w) of the start, for windows whose player is far from there.
-
-        Should it appear there, it has started anew, and a crop need not show why.
-        """
-        rows = episodes[:, None]
-        first = self.data.players[rows, np.zeros_like(heads)]
-        far = np.abs(self.data.players[rows, heads - 1] - first).max(-1) > LEAP_PX
-        cells = self.data.player_cells(rows, np.zeros_like(heads))
-        return np.asarray(cells & far[..., None, None])
 
     def _hide(self, clean_actions: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Make some finished frames' actions UNKNOWN, and some clips' new actions DROPPED."""
@@ -276,6 +265,20 @@ class WorldTask:
         head = (error[:, :, 0] * keep[:, :, 0]).mean((2, 3)).sum() / windows
         return {"loss": loss + BORROWING_COST * self.dit.painter.borrowed, "head_mse": head}
 
+    def _find_errors(
+        self, losses: dict[str, Tensor], found: Tensor, players: Tensor, seen: Tensor
+    ) -> dict[str, Tensor]:
+        """Add the errors of finding the player to `losses`.
+
+        found (B, P, T, 16 + D, h, w); players (B, P, T, 3); seen (B, P, T): which to judge.
+        """
+        pairs = (part.flatten(0, 1) for part in (found, players))
+        place, drawing, wrong = (part.unflatten(0, seen.shape[:2]) for part in errors(*pairs))
+        heads = seen[:, :, 0].sum().clamp(min=1)
+        loss = ((place + drawing) * seen * self.weights).sum() / heads
+        missed = (wrong[:, :, 0] * seen[:, :, 0]).sum() / heads
+        return losses | {"loss": losses["loss"] + FIND_COST * loss, "find": loss, "missed": missed}
+
     @torch.no_grad()
     def samples(self, module: nn.Module) -> NDArray[np.uint8]:
         """Roll four worlds on; rows of truth above dream, every other tick."""
@@ -284,7 +287,7 @@ class WorldTask:
         rng = np.random.default_rng(3)
         rows = SHEET_WORLDS
         count = window.cache_frames + 1
-        episodes, starts = self._choose_clips(rng, count + SHEET_TICKS, rows, whole=True)
+        episodes, starts = self._choose_clips(rng, count + SHEET_TICKS, rows)
         shape = (rows, 1 + window.slots, *self.config.latent_shape)
         out = RollOut(RollingStep(module), rows, device)
         torch.manual_seed(0)

@@ -33,11 +33,13 @@ GRAD_CLIP = 1.0
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how fast: rates rise over `warmup` steps and fall to 0 over the last `decay`."""
+    """How long and how fast: rates rise over `warmup` steps to `peak` of the full ones, and fall to
+    0 over the last `decay`."""
 
     steps: int
     warmup: int = 50
     decay: float = 0.35
+    peak: float = 1.0
     ema: float = 0.998
     checkpoint_every: int = 125
     seed: int = 0
@@ -46,7 +48,7 @@ class Plan:
         """Return the share of the full learning rate at `step`."""
         rising = min(1.0, (step + 1) / self.warmup)
         falling = min(1.0, (self.steps - step) / max(1.0, self.decay * self.steps))
-        return rising * falling
+        return self.peak * rising * falling
 
 
 class Task(Protocol):

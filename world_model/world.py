@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from world_model.actions import MARKS, encode_actions
 from world_model.cache import CacheIndex
+from world_model.cast import read_cast
 from world_model.config import WorldConfig
 from world_model.errors import ConfigError, WorldError
 from world_model.schedule import tick_noise, window_sigmas
@@ -82,6 +83,8 @@ class RollingWorld:
         cache = (1, config.dit.depth, window.cache_frames, config.tokens, config.dit.width)
         self._cache = {name: np.zeros(cache, np.float32) for name in ("cache_k", "cache_v")}
         self._new = {name: np.zeros(kv, np.float32) for name in ("k", "v")}
+        cast = config.cast
+        self._cast = np.zeros((1, cast.drawings, 4, cast.height, cast.width), np.float32)
         self._latents = np.zeros((1, *latent), np.float32)
         self._pixels: Frame = np.zeros((1, *config.frame_shape), np.uint8)
         self._head: Array = self._latents[0]
@@ -103,6 +106,7 @@ class RollingWorld:
             "noise": self._noise,
             "ages": self._index.ages,
             **self._cache,
+            "cast": self._cast,
         }
         there, back = self._windows
         self._steps = [
@@ -117,26 +121,27 @@ class RollingWorld:
         self._encode = backend.bind("encode", {"frame": self._pixels}, {"latents": self._latents})
 
     def reset(self, frames: Frame, *, seed: int) -> Frame:
-        """Start a session on the scenery and the frames of a resting world, (K, H, W, 3).
+        """Start a session on model sheet, scenery and frames of a resting world, (K, H, W, 3).
 
-        The first frame is the scenery, the second becomes the sink, the others, oldest first, fill
-        the cache; the window is the last one
-        re-noised to every slot's level. Returns the last frame. Raises ValueError where fewer
-        than `config.window.start_frames` are given.
+        The first of these becomes the sink, the others, oldest first, fill the cache; the window
+        is the last one re-noised to every slot's level. Returns the last frame. Raises ValueError
+        where fewer than `config.window.start_frames` are given.
         """
         if len(frames) < self.config.window.start_frames:
             raise ValueError(f"a session starts from {self.config.window.start_frames} frames")
         self._seed, self._tick, self._draws = seed, 0, 0
         self._index.clear()
         self._actions[:] = encode_actions(np.zeros(len(self.buttons), np.bool_))
-        self._windows[0][0, 0] = self._encoded(frames[0])
-        for i, frame in enumerate(frames[1:]):
+        sheet, scenery, *resting = frames
+        self._cast[0] = read_cast(sheet, self.config.cast)
+        self._windows[0][0, 0] = self._encoded(scenery)
+        for i, frame in enumerate(resting):
             latents = self._encoded(frame)
             self._draw_noise()
             window = self._windows[self._tick % 2][0]
             window[1 + i : 3] = latents
             self._renoise(window[3:], latents)
-            if i < len(frames) - 2:
+            if i < len(resting) - 1:
                 self._advance()
         return self._frame
 

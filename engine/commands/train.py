@@ -47,8 +47,14 @@ def codec(
 @train.command()
 @preset_option
 @data_option
-@codec_option("Run directory of the trained codec.")
+@codec_option("Run directory of the trained codec, or a world bundle.")
 @out_option("runs/world")
+@click.option(
+    "--from",
+    "beginning",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="World bundle whose weights to begin with; use its codec, too.",
+)
 @steps_option
 @device_option
 @run_seed_option
@@ -58,6 +64,7 @@ def world(
     data: Path,
     codec_dir: Path,
     out: Path,
+    beginning: Path | None,
     steps: int | None,
     device: str | None,
     seed: int,
@@ -66,5 +73,7 @@ def world(
     from world_model.stages import train_world
 
     with told_to_the_user():
-        train_world(preset, data, codec_dir, out, steps=steps, device=device, seed=seed)
+        train_world(
+            preset, data, codec_dir, out, steps=steps, device=device, seed=seed, beginning=beginning
+        )
     click.echo(f"{out}: world trained")

@@ -23,6 +23,7 @@ from export.onnx_export import (
     round_weights,
 )
 from world_model.actions import encode_actions
+from world_model.cast import read_cast
 from world_model.errors import WorldError
 from world_model.rolling import RollingStep, RollOut
 from world_model.schedule import tick_noise
@@ -30,12 +31,12 @@ from world_model.schedule import tick_noise
 GRAPHS = ("step", "decode", "encode")
 # What TensorRT's ONNX parser accepts, of which these graphs may use any.
 TENSORRT_OPERATORS = {
-    "Add", "Cast", "Clip", "Concat", "Conv", "ConvTranspose", "Cos", "DepthToSpace", "Div",
-    "Equal", "Erf", "Exp", "Expand", "Flatten", "Gather", "Gelu", "Gemm", "Greater", "Identity",
-    "LayerNormalization", "MatMul", "Max", "Min", "Mul", "Neg", "Pad", "Pow", "ReduceMax",
-    "ReduceMean", "ReduceSum", "Relu", "Reshape", "Shape", "Sigmoid", "Sin", "Slice", "Softmax",
-    "SpaceToDepth", "Split", "Sqrt", "Squeeze", "Sub", "Tanh", "Tile", "Transpose", "Unsqueeze",
-    "Where",
+    "Add", "ArgMax", "Cast", "Clip", "Concat", "Conv", "ConvTranspose", "Cos", "DepthToSpace",
+    "Div", "Equal", "Erf", "Exp", "Expand", "Flatten", "Floor", "Gather", "Gelu", "Gemm",
+    "Greater", "Identity", "LayerNormalization", "MatMul", "Max", "Min", "Mul", "Neg", "Pad",
+    "Pow", "ReduceMax", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Shape", "Sigmoid", "Sin",
+    "Slice", "Softmax", "SpaceToDepth", "Split", "Sqrt", "Squeeze", "Sub", "Tanh", "Tile",
+    "Transpose", "Unsqueeze", "Where",
 }  # fmt: skip
 
 
@@ -60,12 +61,13 @@ def test_the_onnx_world_plays_200_ticks_as_the_torch_roll_out_does(exported: Any
     def noise(draw: int) -> torch.Tensor:
         return torch.from_numpy(tick_noise(seed, draw, np.empty(shape, np.float32)).copy())[None]
 
-    latents = exported.codec.encode(torch.from_numpy(frames))[None]
-    count = len(frames) - 1
+    latents = exported.codec.encode(torch.from_numpy(frames[1:]))[None]
+    count = len(frames) - 2
     still = torch.from_numpy(encode_actions(np.zeros((1, count, 3), np.bool_)))
     plan = latents[:, -1:].expand(-1, config.window.slots - 1, -1, -1, -1)
     out = RollOut(RollingStep(exported.dit), 1, torch.device("cpu"))
     out.start(
+        torch.from_numpy(read_cast(frames[0], config.cast))[None],
         latents[:, 0],
         latents[:, 1:],
         still,

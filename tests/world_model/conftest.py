@@ -44,11 +44,12 @@ def dit(tiny: WorldConfig, stir: Callable[[nn.Module], nn.Module]) -> RollingDiT
 def numbered() -> Callable[[WorldConfig, NDArray[np.bool_]], LatentSet]:
     """Make a data set of recorded buttons in which a frame's latents are its number.
 
-    Every tensor can so be traced to a moment. The player stands at the top left; a bare level is
-    minus one all over.
+    Every tensor can so be traced to a moment. The player stands at the top left, in a drawing that
+    hides nothing; a bare level is minus one all over.
     """
 
     def build(config: WorldConfig, held: NDArray[np.bool_]) -> LatentSet:
+        cast = config.cast
         branches = index_branches(held, config.window.slots)
         numbers = torch.arange(branches.frames, dtype=torch.float32)
         acted = np.pad(held, ((0, 0), (1, 0), (0, 0)))
@@ -59,7 +60,9 @@ def numbered() -> Callable[[WorldConfig, NDArray[np.bool_]], LatentSet]:
             encode_actions(acted),
             np.argwhere(changed) + np.array([0, 1]),
             -torch.ones(len(held), *config.latent_shape),
-            np.broadcast_to([0, 4, 0, 4], (*acted.shape[:2], 4)),
+            torch.zeros(len(held), cast.drawings, 4, cast.height, cast.width),
+            np.zeros((*branches.held.shape, 3), np.int64),
+            np.zeros((0, 2), np.int64),
         )
 
     return build

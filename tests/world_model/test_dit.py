@@ -18,6 +18,7 @@ from world_model.actions import MARKS
 from world_model.cache import CacheIndex
 from world_model.config import WorldConfig
 from world_model.dit import RollingDiT, StepOutput
+from world_model.finding import find
 from world_model.painter import SOURCE_BIAS, SOURCES
 from world_model.rope import rotate
 from world_model.schedule import window_sigmas
@@ -40,6 +41,8 @@ class Moment:
     clean_actions: Tensor
     slots: Tensor
     slot_actions: Tensor
+    cast: Tensor
+    players: Tensor
 
     def window(self) -> tuple[Tensor, Tensor]:
         """Latents and actions of the window: sink, last but one, previous frame, slots."""
@@ -64,23 +67,29 @@ class Clip:
     clean_actions: Tensor
     slots: Tensor
     slot_actions: Tensor
+    cast: Tensor
+    players: Tensor
 
     def moment(self, tick: int) -> Moment:
         """What there is at window `tick`, 0 being the first."""
         last = CLEAN - TICKS + tick + 1
         whole = Moment(
             self.scenery, self.clean, self.clean_actions,
-            self.slots[:, tick], self.slot_actions[:, tick],
+            self.slots[:, tick], self.slot_actions[:, tick], self.cast, self.players[:, tick],
         )  # fmt: skip
         return whole.cut(last)
 
-    def run(self, dit: RollingDiT) -> Tensor:
-        sigmas = torch.from_numpy(window_sigmas(dit.window))
+    def run(self, dit: RollingDiT, corners: Tensor | None = None) -> Tensor:
         with torch.no_grad():
-            return dit.clip(
-                self.scenery, self.clean, sigmas[:1].expand(BATCH, CLEAN), self.clean_actions,
-                self.slots, sigmas[1:].expand(BATCH, TICKS, -1), self.slot_actions,
-            )  # fmt: skip
+            return self.outputs(dit, corners)[0]
+
+    def outputs(self, dit: RollingDiT, corners: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        sigmas = torch.from_numpy(window_sigmas(dit.window))
+        return dit.clip(
+            self.scenery, self.clean, sigmas[:1].expand(BATCH, CLEAN), self.clean_actions,
+            self.slots, sigmas[1:].expand(BATCH, TICKS, -1), self.slot_actions,
+            self.cast, self.players, corners,
+        )  # fmt: skip
 
 
 @pytest.fixture
@@ -89,7 +98,12 @@ def clip(tiny: WorldConfig) -> Clip:
     slots, action = tiny.window.slots, (len(tiny.buttons) + MARKS,)
     shapes = (tiny.latent_shape, (CLEAN, *tiny.latent_shape), (CLEAN, *action),
               (TICKS, slots, *tiny.latent_shape), (TICKS, slots, *action))  # fmt: skip
-    return Clip(*(torch.randn(BATCH, *shape, generator=generator) for shape in shapes))
+    tensors = [torch.randn(BATCH, *shape, generator=generator) for shape in shapes]
+    cast = tiny.cast
+    drawn = torch.rand(BATCH, cast.drawings, 4, cast.height, cast.width, generator=generator)
+    limits = (tiny.frame_height, tiny.frame_width, cast.drawings)
+    places = [torch.randint(n, (BATCH, TICKS, slots), generator=generator) for n in limits]
+    return Clip(*tensors, drawn, torch.stack(places, -1))
 
 
 class Naive:
@@ -128,9 +142,11 @@ class Naive:
         x = seen.x
         for block in dit.blocks:
             x = block(x, seen.cond, lambda q, k, v: self.attend(q, k, v, head))
-        said = dit._say(x[:, head:], seen.slots(head))
+        said, _ = dit._say(x[:, head:], seen.slots(head))
         base = moment.clean[:, -1] / (1 - window[0])
-        return dit.painter(said, base, sink=moment.clean[:, 0], scenery=moment.scenery)
+        return dit.painter(
+            said, base, moment.clean[:, 0], moment.scenery, moment.cast, moment.players
+        )
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, head: int) -> Tensor:
         mixed = []
@@ -157,11 +173,12 @@ def step_at(dit: RollingDiT, moment: Moment) -> StepOutput:
     for frames in range(1, moment.clean.shape[1]):
         window, actions = moment.cut(frames).window()
         ages = torch.from_numpy(index.ages.copy())
-        out = dit.step(window, sigmas, actions, cache_k, cache_v, ages)
+        out = dit.step(window, sigmas, actions, cache_k, cache_v, ages, moment.cast)
         place = index.push()
         cache_k[:, :, place], cache_v[:, :, place] = out.k, out.v
     window, actions = moment.window()
-    return dit.step(window, sigmas, actions, cache_k, cache_v, torch.from_numpy(index.ages))
+    memory = cache_k, cache_v, torch.from_numpy(index.ages)
+    return dit.step(window, sigmas, actions, *memory, moment.cast, players=moment.players)
 
 
 @pytest.mark.parametrize("tick", range(TICKS))
@@ -248,7 +265,8 @@ def test_history_and_actions_reach_the_head(dit: RollingDiT, clip: Clip, what: s
 def test_an_untrained_network_predicts_that_hardly_anything_changes(
     tiny: WorldConfig, clip: Clip
 ) -> None:
-    still = replace(clip, clean=clip.scenery[:, None].expand_as(clip.clean).contiguous())
+    clean = clip.scenery[:, None].expand_as(clip.clean).contiguous()
+    still = replace(clip, clean=clean, cast=torch.zeros_like(clip.cast))
     x0 = still.run(RollingDiT(tiny))
     share = torch.softmax(torch.tensor([0.0, *[SOURCE_BIAS] * SOURCES]), 0)
     previous = still.clean[:, -TICKS:, None].expand_as(x0)
@@ -264,17 +282,29 @@ def test_what_is_remembered_of_a_frame_is_what_a_step_makes_of_it(
     shape = (BATCH, config.dit.depth, config.window.cache_frames, config.tokens, config.dit.width)
     memory = torch.randn(shape), torch.randn(shape), torch.tensor([4.0, 3.0, 2.0])
     with torch.no_grad():
-        out = dit.step(window, sigmas, actions, *memory)
+        out = dit.step(window, sigmas, actions, *memory, clip.cast)
         kept = dit.remember(window[:, :4], sigmas[:1], actions[:, :1], *memory)
     torch.testing.assert_close(kept, (out.k, out.v))
 
 
+def test_where_players_are_is_found_if_it_is_not_told(dit: RollingDiT, clip: Clip) -> None:
+    moment = clip.moment(0)
+    told = step_at(dit, moment)
+    places = find(told.found)
+    assert places.shape == moment.players.shape
+    window, actions = moment.window()
+    sigmas, config = torch.from_numpy(window_sigmas(dit.window)), dit.config
+    shape = (BATCH, config.dit.depth, config.window.cache_frames, config.tokens, config.dit.width)
+    memory = torch.randn(shape), torch.randn(shape), torch.tensor([4.0, 3.0, 2.0])
+    with torch.no_grad():
+        alone = dit.step(window, sigmas, actions, *memory, clip.cast)
+        again = dit.step(window, sigmas, actions, *memory, clip.cast, players=find(alone.found))
+    assert torch.equal(alone.x0, again.x0)
+
+
 def test_gradients_reach_every_weight(dit: RollingDiT, clip: Clip) -> None:
-    sigmas = torch.from_numpy(window_sigmas(dit.window))
-    dit.clip(
-        clip.scenery, clip.clean, sigmas[:1].expand(BATCH, CLEAN), clip.clean_actions,
-        clip.slots, sigmas[1:].expand(BATCH, TICKS, -1), clip.slot_actions,
-    ).square().sum().backward()  # fmt: skip
+    x0, found = clip.outputs(dit)
+    (x0.square().sum() + found.square().sum()).backward()
     for name, param in dit.named_parameters():
         assert param.grad is not None, name
         assert param.grad.abs().amax() > 0, name
@@ -282,12 +312,7 @@ def test_gradients_reach_every_weight(dit: RollingDiT, clip: Clip) -> None:
 
 @torch.no_grad()
 def test_a_crop_as_large_as_the_frame_is_the_frame(dit: RollingDiT, clip: Clip) -> None:
-    sigmas = torch.from_numpy(window_sigmas(dit.window))
-    x0 = dit.clip(
-        clip.scenery, clip.clean, sigmas[:1].expand(BATCH, CLEAN), clip.clean_actions,
-        clip.slots, sigmas[1:].expand(BATCH, TICKS, -1), clip.slot_actions,
-        torch.zeros(BATCH, 2, dtype=torch.long),
-    )  # fmt: skip
+    x0 = clip.run(dit, torch.zeros(BATCH, 2, dtype=torch.long))
     torch.testing.assert_close(x0, clip.run(dit))
 
 

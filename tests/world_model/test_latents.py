@@ -97,11 +97,26 @@ def test_scenery_is_the_level_with_nobody_in_it_and_the_player_is_where_it_diffe
     torch.testing.assert_close(scenery, codec.encode(torch.from_numpy(bare)), atol=2e-3, rtol=2e-3)
 
 
-def test_players_that_leap_have_started_anew(
+def test_restarts_are_the_ticks_after_which_a_player_is_back_at_its_start(
+    tmp_path: Path, codec: Codec
+) -> None:
+    recording = collect(24, 60, seed=7)
+    latents = load(recording, codec, tmp_path / "play.npy")
+    assert len(latents.restarts) > 5
+    for episode, tick in latents.restarts:
+        np.testing.assert_array_equal(
+            latents.players[episode, tick, 0, :2], latents.players[episode, 0, 0, :2]
+        )
+    leaps = np.abs(np.diff(latents.players[:, :, 0, :2], axis=1)).max(-1) > 16
+    restarts = {tuple(moment) for moment in latents.restarts.tolist()}
+    assert {(episode, tick + 1) for episode, tick in np.argwhere(leaps)} <= restarts
+
+
+def test_a_held_branchs_players_are_where_the_recording_finds_them_if_it_follows_it(
     tmp_path: Path, recording: Recording, codec: Codec
 ) -> None:
     latents = load(recording, codec, tmp_path / "play.npy")
-    assert not len(latents.returns)
-    players = latents.players.copy()
-    players[1, 4:] += 40
-    assert replace(latents, players=players).returns.tolist() == [[1, 4]]
+    followed = latents.held[:, :-1, 1] == latents.held[:, 1:, 0]
+    assert followed.any()
+    ahead, later = latents.players[:, :-1, 1], latents.players[:, 1:, 0]
+    np.testing.assert_array_equal(ahead[followed], later[followed])

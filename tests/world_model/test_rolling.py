@@ -37,17 +37,24 @@ class FakeStep:
         self.calls: list[dict[str, Tensor]] = []
 
     def __call__(self, window: Tensor, sigmas: Tensor, actions: Tensor, noise: Tensor,
-                 cache_k: Tensor, cache_v: Tensor, ages: Tensor,
-                 corners: Tensor | None) -> TickOutput:  # fmt: skip
+                 cache_k: Tensor, cache_v: Tensor, ages: Tensor, cast: Tensor,
+                 corners: Tensor | None, players: Tensor | None) -> TickOutput:  # fmt: skip
         config, count = self.dit.config, float(len(self.calls) + 1)
         self.calls.append(
-            {"window": window, "actions": actions, "noise": noise, "cache_k": cache_k, "ages": ages}
+            {
+                "window": window,
+                "actions": actions,
+                "noise": noise,
+                "cache_k": cache_k,
+                "ages": ages,
+                "cast": cast,
+            }
         )
         kv = torch.full((BATCH, config.dit.depth, config.tokens, config.dit.width), count)
         x0 = torch.full((BATCH, config.window.slots, *config.latent_shape), count)
         x0 = x0 + 0 * window[:, 4:]
         following = torch.cat([window[:, :2], window[:, 3:4], slide(x0, sigmas, noise)], 1)
-        return TickOutput(x0[:, 0], following, kv, -kv, x0)
+        return TickOutput(x0[:, 0], following, kv, -kv, x0, x0)
 
     def remember(self, window: Tensor, sigmas: Tensor, actions: Tensor, cache_k: Tensor,
                  cache_v: Tensor, ages: Tensor,
@@ -69,8 +76,9 @@ def out(step: FakeStep) -> RollOut:
 
 
 def begin(out: RollOut, config: WorldConfig) -> dict[str, Tensor]:
-    count, latent = config.window.cache_frames + 1, config.latent_shape
+    count, latent, cast = config.window.cache_frames + 1, config.latent_shape, config.cast
     given = {
+        "cast": torch.rand(BATCH, cast.drawings, 4, cast.height, cast.width),
         "scenery": torch.randn(BATCH, *latent),
         "frames": torch.randn(BATCH, count, *latent),
         "actions": torch.randn(BATCH, count, len(config.buttons) + MARKS),
@@ -132,6 +140,7 @@ def test_each_tick_gets_the_window_that_the_last_one_left_and_grows_older(
         left = out.window
         out.tick(given["actions"][:, 0], torch.randn(given["noises"][0].shape))
         assert step.calls[-1]["window"] is left
+        assert step.calls[-1]["cast"] is given["cast"]
     # Pushed as calls 1 to 6: sink 1, then a ring of two.
     assert out.cache_k[0, 0, :, 0, 0].tolist() == [1, 6, 5]
     assert out.index.ages.tolist() == [4, 2, 3]

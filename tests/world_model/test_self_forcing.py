@@ -18,8 +18,17 @@ from world_model.config import WorldConfig
 from world_model.device import Compute
 from world_model.dit import TOKEN_CELLS, RollingDiT
 from world_model.latents import LatentSet
+from world_model.painter import CELL
 from world_model.rolling import RollingStep, RollOut
-from world_model.self_forcing import EDGE, Group, Moments, crop, moving_corners, open_edges
+from world_model.self_forcing import (
+    EDGE,
+    Group,
+    Moments,
+    crop,
+    crop_players,
+    moving_corners,
+    open_edges,
+)
 
 EPISODES, TICKS, BATCH = 4, 14, 5
 COMPUTE = Compute(torch.device("cpu"), torch.float32, "test")
@@ -73,6 +82,7 @@ def test_a_lesson_asks_for_the_branch_of_the_action_that_was_played(
         assert torch.equal(group.out.previous_action, action)
         assert lesson.x0.requires_grad
         assert (lesson.keep == 1).all()
+        assert (lesson.seen == 1).all()
 
 
 def test_a_world_that_tracks_goes_on_to_the_end_of_its_episode_on_its_own_output(
@@ -97,6 +107,7 @@ def test_worlds_that_have_left_the_truth_start_anew_and_teach_nothing(
     lesson = group.advance(np.random.default_rng(0))
     assert group.done.all()
     assert not lesson.keep.any()
+    assert not lesson.seen.any()
 
 
 @torch.no_grad()
@@ -110,7 +121,9 @@ def test_what_is_adopted_goes_on_as_if_it_had_played_here(
     def begun(batch: int) -> RollOut:
         corners = torch.randint(0, 2, (batch, 2))
         out = RollOut(step, batch, COMPUTE.device, corners, grid)
-        out.start(torch.randn(batch, *size), torch.randn(batch, count, *size),
+        cast = tiny.cast
+        out.start(torch.rand(batch, cast.drawings, 4, cast.height, cast.width),
+                  torch.randn(batch, *size), torch.randn(batch, count, *size),
                   torch.randn(batch, count, 6),
                   torch.randn(batch, slots - 1, *size),
                   torch.randn(count, batch, 1 + slots, *size))  # fmt: skip
@@ -166,6 +179,17 @@ def test_every_game_is_cropped_at_its_own_corner() -> None:
         first = row * TOKEN_CELLS * side + column * TOKEN_CELLS
         assert games[2, 0].tolist() == list(range(first, first + TOKEN_CELLS))
         assert games.shape == (3, TOKEN_CELLS, TOKEN_CELLS)
+
+
+def test_a_crop_knows_players_that_it_has_seen_and_that_none_is_there() -> None:
+    corners, size = torch.tensor([[1, 2]]), 2
+    px = TOKEN_CELLS * CELL
+    inside, outside = (px + 5, 2 * px + 9), (0, 0)
+    players = torch.tensor([[[*inside, 1], [*outside, 2]]])
+    for before, known in ((inside, [1, 1]), (outside, [0, 1])):
+        seen_from, can_know = crop_players(players, torch.tensor([[[*before, 0]]]), corners, size)
+        assert seen_from.tolist() == [[[5, 9, 1], [-px, -2 * px, 2]]]
+        assert can_know.tolist() == [known]
 
 
 def test_edges_of_a_crop_are_open_but_where_the_frame_ends() -> None:

@@ -63,21 +63,21 @@ class Traced(WorldTask):
 @pytest.fixture
 def make(tiny: WorldConfig, data: LatentSet, monkeypatch: pytest.MonkeyPatch) -> Any:
     def build(
-        roll_out: RollOutConfig, crops: CropConfig = WHOLE, mishap_share: float = 0.0
+        roll_out: RollOutConfig, crops: CropConfig = WHOLE, ghost_share: float = 0.0
     ) -> Traced:
         monkeypatch.setattr(train_world, "_noised", lambda x0, _: x0)
         compute = Compute(torch.device("cpu"), torch.float32, "test")
         task = Traced(
             tiny, data, Codec(tiny.codec), compute,
             batch=BATCH, lr=1e-3, matrix_lr=1e-3, roll_out=roll_out, crops=crops,
-            mishap_share=mishap_share,
+            ghost_share=ghost_share,
         )  # fmt: skip
         task.graded = []
         clip = task._clip
 
         def traced(*given: Tensor | None) -> Tensor:
             names = ("scenery", "clean", "clean_sigmas", "clean_actions",
-                     "slots", "slot_sigmas", "actions", "corners")  # fmt: skip
+                     "slots", "slot_sigmas", "actions", "cast", "players", "corners")  # fmt: skip
             task.clip = dict(zip(names, given, strict=True))
             return clip(*given)
 
@@ -182,7 +182,7 @@ def test_some_actions_are_hidden_by_marks_of_their_own(tiny: WorldConfig, data: 
     compute = Compute(torch.device("cpu"), torch.float32, "test")
     task = WorldTask(tiny, data, Codec(tiny.codec), compute,
                      batch=2, lr=1e-3, matrix_lr=1e-3, roll_out=NEVER, crops=WHOLE,
-                     mishap_share=0.0)  # fmt: skip
+                     ghost_share=0.0)  # fmt: skip
     torch.manual_seed(0)
     zero = torch.zeros(400, 5, 3 + MARKS)
     clean, new = task._hide(zero, zero)
@@ -206,15 +206,14 @@ def test_cropped_clips_are_more_and_the_network_is_told_where_they_lie(
     assert task.clip["corners"].shape == (2 * BATCH, 2)
 
 
-def test_crops_are_not_asked_for_players_that_start_anew_out_of_their_sight(
-    make: Any, data: LatentSet
-) -> None:
+def test_players_are_looked_for_where_their_branch_has_them(make: Any, data: LatentSet) -> None:
     task = make(NEVER)
-    players = data.players.copy()
-    players[0, 10:] += 32
+    players = np.random.default_rng(0).integers(0, 3, data.players.shape)
     task.data = replace(data, players=players)
-    heads = np.array([[9, 10, 11, 12]])
-    unknown = task._start_of_others(np.array([0]), heads)
-    assert unknown.shape == (1, 4, *data.latents.shape[-2:])
-    assert unknown[0, :, 0, 0].tolist() == [False, False, True, True], "from when it is far"
-    assert unknown.sum() == 2, "the cells of the start alone"
+    losses = task.losses(0, np.random.default_rng(0))
+    for row, frames in enumerate(number(task.clip["clean"])):
+        for p, last in enumerate(frames[-task.clip["players"].shape[1] :]):
+            episode, tick = moment(data, last)
+            expected = players[episode, tick + 1].tolist()
+            assert task.clip["players"][row, p].tolist() == expected
+    assert losses["loss"] > train_world.FIND_COST * losses["find"] > 0

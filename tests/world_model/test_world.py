@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from world_model.actions import encode_actions
+from world_model.cast import read_cast
 from world_model.config import WorldConfig
 from world_model.errors import WorldError
 from world_model.schedule import tick_noise, window_sigmas
@@ -100,16 +101,17 @@ def test_reset_puts_all_start_frames_but_the_last_into_the_cache(
 ) -> None:
     shown = world.reset(start, seed=SEED)
     np.testing.assert_array_equal(shown, start[-1])
-    np.testing.assert_array_equal(np.concatenate(backend.encoded[-len(start) :]), start)
+    np.testing.assert_array_equal(np.concatenate(backend.encoded[1 - len(start) :]), start[1:])
     assert len(backend.ticks) == tiny.window.cache_frames
     levels = window_sigmas(tiny.window).reshape(-1, 1, 1, 1)
     for i, tick in enumerate(backend.ticks):
         noise = tick_noise(SEED, 2 * i, np.empty(tick["noise"][0].shape, np.float32))
-        shade = start[1 + i].mean() / 100
+        shade = start[2 + i].mean() / 100
+        np.testing.assert_array_equal(tick["cast"][0], read_cast(start[0], tiny.cast))
         expected = (1 - levels) * shade + levels * noise
         np.testing.assert_allclose(tick["window"][0, 3:], expected, rtol=1e-4, atol=1e-6)
         for kept in (0, 1):
-            expected = start[kept].mean() / 100
+            expected = start[1 + kept].mean() / 100
             np.testing.assert_allclose(tick["window"][0, kept], expected, rtol=1e-5)
         if i < 2:  # the frame after the sink need not be its successor
             np.testing.assert_allclose(tick["window"][0, 2], shade, rtol=1e-5)
@@ -135,14 +137,14 @@ def test_one_tick_is_one_pass(
     world.reset(start, seed=SEED)
     for count in range(1, 4):
         world.step(HELD[0])
-        assert len(backend.ticks) == len(start) - 2 + count
+        assert len(backend.ticks) == len(start) - 3 + count
 
 
 def test_every_tick_has_the_noise_of_its_seed_and_number(
     world: RollingWorld, backend: FakeBackend, start: NDArray[np.uint8]
 ) -> None:
     play(world, start)
-    warm = len(start) - 2  # each frame of these has a window drawn for it, and a tick
+    warm = len(start) - 3  # each frame of these has a window drawn for it, and a tick
     for number, tick in enumerate(backend.ticks):
         draw = 2 * number + 1 if number < warm else number + warm + 1
         expected = tick_noise(SEED, draw, np.empty_like(tick["noise"][0]))
@@ -227,7 +229,7 @@ def test_decoding_does_not_disturb_the_session(tiny: WorldConfig, start: NDArray
 
 
 def test_too_few_start_frames_are_refused(world: RollingWorld, start: NDArray[np.uint8]) -> None:
-    with pytest.raises(ValueError, match="starts from 5 frames"):
+    with pytest.raises(ValueError, match="starts from 6 frames"):
         world.reset(start[1:], seed=0)
 
 

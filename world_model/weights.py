@@ -1,0 +1,33 @@
+"""The weights of a world bundle, as torch reads them back: to check an export, or to train on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from world_model.errors import WorldError
+
+WEIGHTS_FILE: Final = "weights.safetensors"
+DIT, CODEC = "dit.", "codec."
+
+
+def read_weights(directory: Path, part: str) -> dict[str, Tensor]:
+    """Return a bundle's float32 weights of `DIT` or `CODEC`; raises WorldError where broken."""
+    path = directory / WEIGHTS_FILE
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise WorldError(f"{path}: cannot be read ({error})") from None
+    return {name[len(part) :]: t for name, t in tensors.items() if name.startswith(part)}
+
+
+def start_from(module: nn.Module, weights: dict[str, Tensor]) -> list[str]:
+    """Copy those weights that `module` has in the same shape; returns the names it has beside."""
+    own = module.state_dict()
+    taken = {name: t for name, t in weights.items() if name in own and own[name].shape == t.shape}
+    module.load_state_dict(taken, strict=False)
+    return sorted(own.keys() - taken)
