@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
-from export.onnx_export import step_graph, step_inputs
+from export.graphs import step_inputs
+from export.onnx_export import step_graph
 from export.onnxruntime_backend import default_threads, session_options
 from world_model.config import WorldConfig
 from world_model.dit import RollingDiT
@@ -33,8 +34,6 @@ VARIANTS: Final[Mapping[str, Callable[[WorldConfig], WorldConfig]]] = {
     "3/2 width": lambda c: replace(c, dit=_scaled(c, 3, 2)),
     "depth 6": lambda c: replace(c, dit=replace(c.dit, depth=6)),
 }
-PEAK_SIZE: Final = 1024
-COPY_MB: Final = 64
 HEADROOM: Final = 0.8
 """The share of a period that the step may take: the rest is for drawing, and for bad moments."""
 
@@ -95,7 +94,7 @@ def measure_costs(
     for name, change in VARIANTS.items():
         varied = change(config)
         dit = RollingDiT(varied).eval()
-        sizes[name] = (sum(p.numel() for p in dit.parameters()), *_work(varied, dit))
+        sizes[name] = (sum(p.numel() for p in dit.parameters()), *step_work(varied, dit))
         runs[name] = _runner(varied, dit, threads or default_threads())
         done()
     times_ms: dict[str, list[float]] = {name: [] for name in runs}
@@ -108,9 +107,9 @@ def measure_costs(
     return [Cost(name, *sizes[name], float(np.median(times_ms[name]))) for name in runs]
 
 
-def _work(config: WorldConfig, dit: RollingDiT) -> tuple[float, float]:
+def step_work(config: WorldConfig, dit: RollingDiT | None = None) -> tuple[float, float]:
     """Return GFLOP of a pass, and MB of weights, inputs and outputs that it must touch."""
-    inputs = step_inputs(config)
+    inputs, dit = step_inputs(config), dit or RollingDiT(config)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         outputs = RollingStep(dit)(*inputs.values())
     tensors = [*dit.state_dict().values(), *inputs.values(), *outputs]
@@ -155,28 +154,6 @@ def _non_negative(terms: NDArray[np.float64], wanted: NDArray[np.float64]) -> ND
         if (solved >= 0).all():
             return solved
         kept[int(solved.argmin())] = False
-
-
-def peak_gflops() -> float:
-    """Measure this machine's float32 matrix product, in GFLOP/s."""
-    a = np.ones((PEAK_SIZE, PEAK_SIZE), np.float32)
-    return 2 * PEAK_SIZE**3 / _fastest(lambda: a @ a) / 1e9
-
-
-def peak_gb_per_s() -> float:
-    """Measure this machine's memory: GB per second read and written by a copy."""
-    a = np.ones(COPY_MB * 250_000, np.float32)
-    b = np.empty_like(a)
-    return 2 * a.nbytes / _fastest(lambda: np.copyto(b, a)) / 1e9
-
-
-def _fastest(work: Callable[[], Any]) -> float:
-    times = []
-    for _ in range(10):
-        started = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - started)
-    return min(times)
 
 
 def largest_holding(costs: list[Cost], fps: float) -> Cost | None:

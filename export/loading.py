@@ -2,20 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 from export.onnxruntime_backend import OnnxRuntimeBackend
-from world_model.world import RollingWorld, read_config
+from world_model.errors import WorldError
+from world_model.world import Backend, RollingWorld, read_config
+
+DEFAULT: Final = "onnxruntime"
 
 
 def load_world(
-    directory: Path, *, threads: int | None = None, log_operators: bool = False
+    directory: Path,
+    *,
+    backend: str = DEFAULT,
+    threads: int | None = None,
+    log_operators: bool = False,
+    say: Callable[[str], object] | None = None,
 ) -> RollingWorld:
-    """Load a world bundle on ONNX Runtime; raises WorldError where it is missing or broken.
+    """Load a world bundle; raises WorldError where it is missing or broken.
 
+    `backend` is one of `BACKENDS`; where it cannot be had, `say` is told why, and ONNX Runtime
+    plays (without `say`, its error is raised).
     `threads` defaults to the physical cores of this machine, or 2 hyper-threads of one;
-    `log_operators` makes every node of the graphs log its times, which slows them.
+    `log_operators` makes every node of ONNX Runtime's graphs log its times, which slows them.
     """
     config = read_config(directory)
-    backend = OnnxRuntimeBackend(directory, threads=threads, log_operators=log_operators)
-    return RollingWorld(config, backend)
+    if backend != DEFAULT:
+        try:
+            return RollingWorld(config, BACKENDS[backend](directory, threads))
+        except (ImportError, WorldError) as error:
+            if say is None:
+                raise WorldError(f"{backend}: {_reason(error)}") from None
+            say(f"{backend} cannot play {config.name} ({_reason(error)}); {DEFAULT} does")
+    runtime = OnnxRuntimeBackend(directory, threads=threads, log_operators=log_operators)
+    return RollingWorld(config, runtime)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:
+        return f"needs pip install 'rollplay[{_EXTRAS[error.name]}]'"
+    return str(error)
+
+
+def _onnxruntime(directory: Path, threads: int | None) -> Backend:
+    return OnnxRuntimeBackend(directory, threads=threads)
+
+
+def _openvino(precision: str) -> Callable[[Path, int | None], Backend]:
+    def load(directory: Path, threads: int | None) -> Backend:
+        from export.openvino_backend import OpenVinoBackend
+
+        return OpenVinoBackend(directory, threads=threads, precision=precision)
+
+    return load
+
+
+def _torch(*, compiled: bool) -> Callable[[Path, int | None], Backend]:
+    def load(directory: Path, threads: int | None) -> Backend:
+        from export.torch_backend import TorchBackend
+
+        return TorchBackend(directory, threads=threads, compiled=compiled)
+
+    return load
+
+
+_EXTRAS: Final = {"openvino": "openvino", "torch": "train", "safetensors": "train"}
+BACKENDS: Final[Mapping[str, Callable[[Path, int | None], Backend]]] = {
+    DEFAULT: _onnxruntime,
+    "openvino": _openvino("f32"),
+    "openvino-bf16": _openvino("bf16"),
+    "torch": _torch(compiled=False),
+    "torch-compiled": _torch(compiled=True),
+}

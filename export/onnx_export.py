@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Final, TypeVar, cast
+from typing import Final, TypeVar
 
 import numpy as np
 import onnx
@@ -18,12 +18,11 @@ from onnx import numpy_helper
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from world_model.actions import MARKS
+from export.graphs import STEP_OUTPUTS, CodecGraph, StepGraph, step_inputs
 from world_model.codec import Codec
 from world_model.config import WorldConfig
 from world_model.dit import RollingDiT
 from world_model.errors import WorldError
-from world_model.rolling import RollingStep
 from world_model.weights import CODEC, DIT, WEIGHTS_FILE, read_weights
 from world_model.world import CONFIG_FILE, read_config
 
@@ -31,25 +30,6 @@ M = TypeVar("M", bound=nn.Module)
 OPSET: Final = 18
 SMALLEST_HALVED: Final = 1024
 """Tensors with fewer elements stay float32 (constants of the graph, biases)."""
-
-
-class _StepGraph(nn.Module):
-    def __init__(self, dit: RollingDiT) -> None:
-        super().__init__()
-        self.rolling = RollingStep(dit)
-
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        out = self.rolling(*inputs)
-        return out.head, out.window, out.k, out.v
-
-
-class _Method(nn.Module):
-    def __init__(self, codec: Codec, name: str) -> None:
-        super().__init__()
-        self.codec, self.name = codec, name
-
-    def forward(self, x: Tensor) -> Tensor:
-        return cast(Tensor, getattr(self.codec, self.name)(x))
 
 
 def write_bundle(config: WorldConfig, dit: RollingDiT, codec: Codec, directory: Path) -> None:
@@ -61,8 +41,8 @@ def write_bundle(config: WorldConfig, dit: RollingDiT, codec: Codec, directory: 
     frame, latents = torch.zeros(1, *config.frame_shape), torch.zeros(1, *config.latent_shape)
     graphs = {
         "step": step_graph(config, dit),
-        "decode": _graph(_Method(codec, "decode"), {"latents": latents}, ["frame"]),
-        "encode": _graph(_Method(codec, "encode"), {"frame": frame.byte()}, ["latents"]),
+        "decode": _graph(CodecGraph(codec, "decode"), {"latents": latents}, ["frame"]),
+        "encode": _graph(CodecGraph(codec, "encode"), {"frame": frame.byte()}, ["latents"]),
     }
     for name, model in graphs.items():
         onnx.checker.check_model(halve_weights(model))
@@ -119,24 +99,7 @@ def _prefixed(prefix: str, module: nn.Module) -> dict[str, Tensor]:
 def step_graph(config: WorldConfig, dit: RollingDiT) -> onnx.ModelProto:
     """Export one tick of the window, float32 weights."""
     inputs = step_inputs(config)
-    return _graph(_StepGraph(dit), inputs, ["head", "next_window", "k", "v"])
-
-
-def step_inputs(config: WorldConfig) -> dict[str, Tensor]:
-    """Return zeros of the shapes that `step` takes, in its order."""
-    window, latent, cast = config.window, config.latent_shape, config.cast
-    frames = 1 + window.slots
-    cache = (1, config.dit.depth, window.cache_frames, config.tokens, config.dit.width)
-    return {
-        "window": torch.zeros(1, window.frames, *latent),
-        "sigmas": torch.zeros(frames),
-        "actions": torch.zeros(1, frames, len(config.buttons) + MARKS),
-        "noise": torch.zeros(1, frames, *latent),
-        "cache_k": torch.zeros(cache),
-        "cache_v": torch.zeros(cache),
-        "ages": torch.zeros(window.cache_frames),
-        "cast": torch.zeros(1, cast.drawings, 4, cast.height, cast.width),
-    }
+    return _graph(StepGraph(dit), inputs, list(STEP_OUTPUTS))
 
 
 def _graph(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str]) -> onnx.ModelProto:

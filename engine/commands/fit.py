@@ -42,6 +42,7 @@ def fit(*, fps: int, rounds: int, preset: str, threads: int | None, as_json: boo
         raise click.UsageError("other sizes are made with torch: pip install 'rollplay[train]'")
     from tqdm import tqdm
 
+    from engine.profiling.peaks import peak_gb_per_s, peak_gflops
     from export import capacity
     from games.platformer.physics import BUTTONS, TICKS_PER_SECOND
     from world_model.config import WorldConfig
@@ -54,7 +55,7 @@ def fit(*, fps: int, rounds: int, preset: str, threads: int | None, as_json: boo
         with tqdm(total=steps, desc="fit", unit="step", dynamic_ncols=True) as bar:
             costs = capacity.measure_costs(config, rounds=rounds, threads=threads, done=bar.update)
         fitted = capacity.fit(costs)
-        peaks = capacity.peak_gflops(), capacity.peak_gb_per_s()
+        peaks = peak_gflops(), peak_gb_per_s()
         largest = capacity.largest_holding(costs, fps)
         document = {
             "fps": fps,

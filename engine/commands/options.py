@@ -13,6 +13,13 @@ seed_option = click.option(
 fps_option = click.option(
     "--fps", type=click.IntRange(1, 240), help="Ticks per second [default: the scene's]."
 )
+backend_option = click.option(
+    "--backend",
+    type=click.Choice(["onnxruntime", "openvino", "openvino-bf16", "torch", "torch-compiled"]),
+    default="onnxruntime",
+    show_default=True,
+    help="What runs the world; all but the default are extras.",
+)
 threads_option = click.option(
     "--threads",
     type=click.IntRange(min=1),

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 from engine.pacing import Clock, SystemClock
 
@@ -19,10 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BackendOptions:
-    """How a world's graphs are run; see `export.loading.load_world`."""
+    """How a world's graphs are run; see `export.loading.load_world`.
 
+    A backend that cannot be had is an error if `strict`, else the default one plays.
+    """
+
+    backend: str = "onnxruntime"
     threads: int | None = None
     log_operators: bool = False
+    strict: bool = False
 
 
 def load_shipped_world(name: str, options: BackendOptions) -> World:
@@ -30,7 +38,13 @@ def load_shipped_world(name: str, options: BackendOptions) -> World:
     from export.loading import load_world
     from games.scene import WORLDS
 
-    return load_world(WORLDS / name, **vars(options))
+    return load_world(
+        WORLDS / name,
+        backend=options.backend,
+        threads=options.threads,
+        log_operators=options.log_operators,
+        say=None if options.strict else partial(click.echo, err=True),
+    )
 
 
 def load_checked_scene(path: Path) -> Scene:

@@ -7,7 +7,13 @@ from pathlib import Path
 import click
 
 from engine.commands.errors import told_to_the_user
-from engine.commands.options import actions_option, fps_option, seed_option, threads_option
+from engine.commands.options import (
+    actions_option,
+    backend_option,
+    fps_option,
+    seed_option,
+    threads_option,
+)
 from engine.commands.parts import BackendOptions, Parts
 
 
@@ -27,6 +33,7 @@ from engine.commands.parts import BackendOptions, Parts
 @actions_option
 @seed_option
 @fps_option
+@backend_option
 @threads_option
 @click.option(
     "--scale",
@@ -50,6 +57,7 @@ def play(
     actions: str | None,
     seed: int | None,
     fps: int | None,
+    backend: str,
     threads: int | None,
     scale: int | None,
     out: Path | None,
@@ -75,7 +83,7 @@ def play(
             seed=seed,
             fps=fps,
             scale=scale,
-            backend=BackendOptions(threads=threads),
+            backend=BackendOptions(backend=backend, threads=threads),
             out=out,
         )
         report = put_on(parts.scene(scene), plan, parts)

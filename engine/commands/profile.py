@@ -19,6 +19,7 @@ from engine.commands.errors import told_to_the_user
 from engine.commands.fit import fit
 from engine.commands.options import (
     actions_option,
+    backend_option,
     fps_option,
     json_option,
     seed_option,
@@ -66,6 +67,7 @@ def _file_option(name: str, description: str) -> Callable[[Command], Command]:
 @actions_option
 @seed_option
 @fps_option
+@backend_option
 @threads_option
 @click.option(
     "--operators", is_flag=True, help="Also time every operator of the graphs; slows them."
@@ -86,6 +88,7 @@ def profile_scene(
     actions: str | None,
     seed: int | None,
     fps: int | None,
+    backend: str,
     threads: int | None,
     operators: bool,
     jsonl: Path | None,
@@ -113,7 +116,7 @@ def profile_scene(
             actions=actions or "random",
             seed=seed,
             fps=fps,
-            backend=BackendOptions(threads=threads, log_operators=operators),
+            backend=BackendOptions(backend=backend, threads=threads, log_operators=operators),
         )
         try:
             report = put_on(checked, plan, parts)

@@ -69,13 +69,22 @@ def compare(one: Mapping[str, Any], other: Mapping[str, Any], *, seed: int = 0) 
 def read_document(path: Path) -> dict[str, Any]:
     """Read what `rollplay profile --json` printed; raises ProfileError for anything else."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8").strip().splitlines()[-1])
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ProfileError(f"{path}: cannot be read ({error})") from None
+    return parse_document(text, str(path))
+
+
+def parse_document(text: str, place: str) -> dict[str, Any]:
+    """Read the document at the end of `text`, found in `place`; raises ProfileError."""
+    try:
+        document = json.loads(text.strip().splitlines()[-1])
         series = document["series_ms"]
         for key in ("tick", "frame_time"):
             np.asarray(series[key], np.float64)
-    except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
+    except (ValueError, TypeError, KeyError, IndexError) as error:
         raise ProfileError(
-            f"{path}: not a document of `rollplay profile --json` ({error!r})"
+            f"{place}: not a document of `rollplay profile --json` ({error!r})"
         ) from None
     return dict(document)
 

@@ -1,0 +1,57 @@
+"""The three graphs of a world as torch modules of plain tensors: what is exported, and what the
+torch backend runs."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from world_model.actions import MARKS
+from world_model.codec import Codec
+from world_model.config import WorldConfig
+from world_model.dit import RollingDiT
+from world_model.rolling import RollingStep
+
+STEP_OUTPUTS = ("head", "next_window", "k", "v")
+
+
+class StepGraph(nn.Module):
+    """One tick of the window: inputs as of `step_inputs`, outputs as of `STEP_OUTPUTS`."""
+
+    def __init__(self, dit: RollingDiT) -> None:
+        super().__init__()
+        self.rolling = RollingStep(dit)
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        out = self.rolling(*inputs)
+        return out.head, out.window, out.k, out.v
+
+
+class CodecGraph(nn.Module):
+    """One direction of the codec, `encode` or `decode`."""
+
+    def __init__(self, codec: Codec, name: str) -> None:
+        super().__init__()
+        self.codec, self.name = codec, name
+
+    def forward(self, x: Tensor) -> Tensor:
+        return cast(Tensor, getattr(self.codec, self.name)(x))
+
+
+def step_inputs(config: WorldConfig) -> dict[str, Tensor]:
+    """Return zeros of the shapes that `step` takes, in its order."""
+    window, latent, cast = config.window, config.latent_shape, config.cast
+    frames = 1 + window.slots
+    cache = (1, config.dit.depth, window.cache_frames, config.tokens, config.dit.width)
+    return {
+        "window": torch.zeros(1, window.frames, *latent),
+        "sigmas": torch.zeros(frames),
+        "actions": torch.zeros(1, frames, len(config.buttons) + MARKS),
+        "noise": torch.zeros(1, frames, *latent),
+        "cache_k": torch.zeros(cache),
+        "cache_v": torch.zeros(cache),
+        "ages": torch.zeros(window.cache_frames),
+        "cast": torch.zeros(1, cast.drawings, 4, cast.height, cast.width),
+    }
