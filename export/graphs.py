@@ -14,7 +14,7 @@ from world_model.config import WorldConfig
 from world_model.dit import RollingDiT
 from world_model.rolling import RollingStep
 
-STEP_OUTPUTS = ("head", "next_window", "k", "v")
+STEP_OUTPUTS = ("head", "next_window", "k", "v", "next_trail")
 
 
 class StepGraph(nn.Module):
@@ -24,9 +24,9 @@ class StepGraph(nn.Module):
         super().__init__()
         self.rolling = RollingStep(dit)
 
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         out = self.rolling(*inputs)
-        return out.head, out.window, out.k, out.v
+        return out.head, out.window, out.k, out.v, out.trail
 
 
 class CodecGraph(nn.Module):
@@ -53,5 +53,6 @@ def step_inputs(config: WorldConfig) -> dict[str, Tensor]:
         "cache_k": torch.zeros(cache),
         "cache_v": torch.zeros(cache),
         "ages": torch.zeros(window.cache_frames),
+        "trail": torch.zeros(1, 2, 3, dtype=torch.long),
         "cast": torch.zeros(1, cast.drawings, 4, cast.height, cast.width),
     }

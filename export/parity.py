@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 from export.loading import load_world
 from export.onnx_export import read_modules
 from world_model.actions import encode_actions
-from world_model.cast import read_cast
+from world_model.cast import NOWHERE, locate, read_cast
 from world_model.config import WorldConfig
 from world_model.data import HELD_OUT_SEED, opening_of
 from world_model.rolling import RollingStep, RollOut
 from world_model.schedule import tick_noise
 
-MEMORY: Final = ("window", "cache_k", "cache_v")
 TOLERANCE: Final = 1e-2
 """Of one tick; latents have unit variance."""
 
@@ -55,15 +54,17 @@ def roll_out_parity(directory: Path, ticks: int, seed: int = 0) -> Parity:
     world = load_world(directory)
     world.reset(frames, seed=seed)
     twin = TorchSession(config, RollingStep(dit), seed)
-    cast = torch.from_numpy(read_cast(frames[0], config.cast))
-    twin.reset(cast, codec.encode(torch.from_numpy(frames[1:])))
+    cast = read_cast(frames[0], config.cast)
+    trail = np.array([locate(frame, cast) or NOWHERE for frame in frames[2:]])
+    latents = codec.encode(torch.from_numpy(frames[1:]))
+    twin.reset(torch.from_numpy(cast), latents, torch.from_numpy(trail))
     latent_error, pixel_error = 0.0, 0
     for action in actions:
         head = twin.denoise(action)
-        latents = world.denoise(action)
-        latent_error = max(latent_error, float(np.abs(latents - head[0].numpy()).max()))
+        finished = world.denoise(action)
+        latent_error = max(latent_error, float(np.abs(finished - head[0].numpy()).max()))
         drawn = codec.decode(head)[0].numpy().astype(np.int16)
-        pixel_error = max(pixel_error, int(np.abs(world.decode(latents) - drawn).max()))
+        pixel_error = max(pixel_error, int(np.abs(world.decode(finished) - drawn).max()))
         twin.take_over(world.memory)
     return Parity(ticks, latent_error, pixel_error)
 
@@ -75,8 +76,9 @@ class TorchSession:
         self.config, self.seed, self.draw = config, seed, 0
         self.roll = RollOut(step, 1, torch.device("cpu"))
 
-    def reset(self, cast: torch.Tensor, latents: torch.Tensor) -> None:
-        """Start on drawings (D, 4, H, W) and the latents (K, C, h, w) of scenery and frames."""
+    def reset(self, cast: torch.Tensor, latents: torch.Tensor, trail: torch.Tensor) -> None:
+        """Start on drawings (D, 4, H, W), the latents (1 + K, C, h, w) of scenery and frames, and
+        where the player is in these, (K, 3)."""
         count, window = len(latents) - 1, self.config.window
         still = torch.from_numpy(encode_actions(np.zeros(len(self.config.buttons), np.bool_)))
         noises = torch.stack([self._noise(2 * i) for i in range(count)])  # between them, ticks
@@ -84,6 +86,7 @@ class TorchSession:
             cast[None],
             latents[:1],
             latents[None, 1:],
+            trail[None],
             still.expand(1, count, -1),
             latents[None, -1:].expand(-1, window.slots - 1, -1, -1, -1),
             noises,
@@ -98,10 +101,10 @@ class TorchSession:
         self.draw += 1
         return head
 
-    def take_over(self, memory: Mapping[str, NDArray[np.float32]]) -> None:
-        """Go on from another session's window and cache."""
-        window, cache_k, cache_v = (torch.from_numpy(memory[name].copy()) for name in MEMORY)
-        self.roll.window, self.roll.cache_k, self.roll.cache_v = window, cache_k, cache_v
+    def take_over(self, memory: Mapping[str, NDArray[np.generic]]) -> None:
+        """Go on from another session's window, trail and cache."""
+        for name, array in memory.items():
+            setattr(self.roll, name, torch.from_numpy(array.copy()))
 
     def _noise(self, draw: int) -> torch.Tensor:
         shape = (1 + self.config.window.slots, *self.config.latent_shape)

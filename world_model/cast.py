@@ -12,6 +12,32 @@ from numpy.typing import NDArray
 from world_model.config import CastConfig
 
 SQUARE = CastConfig.SQUARE_PX
+NOWHERE = (-1000, -1000, 0)
+"""Where a player is that cannot be found."""
+SAME = 1 / 255
+"""Colours that differ by less, in [-1, 1], are the same."""
+
+
+def locate(frame: NDArray[np.uint8], cast: NDArray[np.float32]) -> tuple[int, int, int] | None:
+    """Find where a true frame (H, W, 3) shows a drawing of the cast, to the pixel.
+
+    Returns top, left and drawing; None where there is none. At the frame's edges it must be whole.
+    """
+    height, width = cast.shape[-2:]
+    unit = frame.astype(np.float32) / 127.5 - 1
+    for drawing, sprite in enumerate(cast):
+        rows, columns = np.nonzero(sprite[3])
+        if not len(rows):
+            continue
+        colours = sprite[:3, rows, columns].T
+        tops, lefts = np.arange(len(unit) - height + 1), np.arange(unit.shape[1] - width + 1)
+        places = np.stack(np.meshgrid(tops, lefts, indexing="ij"), -1).reshape(-1, 2)
+        for row, column, colour in zip(rows, columns, colours, strict=True):
+            there = unit[places[:, 0] + row, places[:, 1] + column]
+            places = places[np.abs(there - colour).max(-1) < SAME]
+        if len(places):
+            return int(places[0, 0]), int(places[0, 1]), drawing
+    return None
 
 
 def read_cast(sheet: NDArray[np.uint8], config: CastConfig) -> NDArray[np.float32]:

@@ -22,7 +22,7 @@ from world_model.actions import MARKS
 from world_model.attention import CachedAttention, ClipAttention
 from world_model.blocks import ConvBlock, TokenBlock
 from world_model.config import DiTConfig, WorldConfig
-from world_model.finding import find
+from world_model.finding import find, mark
 from world_model.painter import PIXELS, Painter
 from world_model.rope import AxialRope
 
@@ -32,12 +32,14 @@ TOKEN_CELLS = DiTConfig.TOKEN_CELLS
 
 class StepOutput(NamedTuple):
     """`x0` (B, T, C, h, w) of the slots; raw `k`, `v` (B, depth, N, width) of the clean frame;
-    `found` (B, T, 16 + D, h, w): where the player may be, see `finding.find`."""
+    `found` (B, T, 16 + D, h, w): where the player may be, see `finding.find`; `players` (B, T, 3):
+    where it is."""
 
     x0: Tensor
     k: Tensor
     v: Tensor
     found: Tensor
+    players: Tensor
 
 
 class Embedding(NamedTuple):
@@ -70,6 +72,8 @@ class RollingDiT(nn.Module):
         )
         self.cells_in = nn.Conv2d(channels, of_cells, 3, padding=1)
         self.past_in = nn.Conv2d(4 * channels, of_cells, 3, padding=1, bias=False)
+        self.trail_in = nn.Conv2d(2 * PIXELS, of_cells, 3, padding=1, bias=False)
+        nn.init.zeros_(self.trail_in.weight)
         self.cell_block_in = ConvBlock(of_cells, width)
         self.to_tiles = nn.Conv2d(of_cells, of_tiles, 2, stride=2)
         self.tile_block_in = ConvBlock(of_tiles, width)
@@ -108,6 +112,7 @@ class RollingDiT(nn.Module):
         cache_k: Tensor,
         cache_v: Tensor,
         ages: Tensor,
+        trail: Tensor,
         cast: Tensor,
         corners: Tensor | None = None,
         players: Tensor | None = None,
@@ -118,17 +123,19 @@ class RollingDiT(nn.Module):
         frame (sink), the last but one, the last finished one, then the slots; of the first three
         no tokens are made, every cell sees them at its place. sigmas (1 + T,) and actions (B,
         1 + T, A + 3) of the others; cache_k, cache_v (B, depth, F, N, width), raw keys; ages (F,):
-        how many frames before the head each cached frame stands, 0 where empty; cast (B, D, 4, H,
-        W): the player's drawings; `corners` (B, 2): row and column of the top left token, where the
-        latents are crops; `players` (B, T, 3): where the player is, if not the network is to find
-        it.
+        how many frames before the head each cached frame stands, 0 where empty; trail (B, 2, 3):
+        where the player was in the last but one and the last finished frame, as of `finding.find`;
+        cast (B, D, 4, H, W): its drawings; `corners` (B, 2): row and column of the top left token,
+        where the latents are crops; `players` (B, T, 3): where the player is, if not the network is
+        to find it.
         """
-        seen, x, k, v = self._look(window, sigmas, actions, (cache_k, cache_v, ages), corners)
+        memory = cache_k, cache_v, ages
+        seen, x, k, v = self._look(window, sigmas, actions, memory, trail, corners)
         base = window[:, 3] / (1 - sigmas[0])
         said, found = self._say(x[:, 1:], seen.slots(1))
         players = find(found) if players is None else players
         x0 = self.painter(said, base, window[:, 1], window[:, 0], cast, players)
-        return StepOutput(x0, k, v, found)
+        return StepOutput(x0, k, v, found, players)
 
     def remember(
         self,
@@ -138,11 +145,13 @@ class RollingDiT(nn.Module):
         cache_k: Tensor,
         cache_v: Tensor,
         ages: Tensor,
+        trail: Tensor,
         corners: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return `k` and `v` of the last finished frame, as `step` does, from a window without
         slots (B, 4, C, h, w); sigmas (1,) and actions (B, 1, A + 3)."""
-        _, _, k, v = self._look(window, sigmas, actions, (cache_k, cache_v, ages), corners)
+        memory = cache_k, cache_v, ages
+        _, _, k, v = self._look(window, sigmas, actions, memory, trail, corners)
         return k, v
 
     def clip(
@@ -154,6 +163,7 @@ class RollingDiT(nn.Module):
         slots: Tensor,
         slot_sigmas: Tensor,
         slot_actions: Tensor,
+        trail: Tensor,
         cast: Tensor,
         players: Tensor,
         corners: Tensor | None = None,
@@ -163,7 +173,8 @@ class RollingDiT(nn.Module):
         scenery (B, C, h, w); clean (B, 1 + L, C, h, w): a sink frame, then L consecutive finished
         frames; windows (B, P, T, C, h, w) in `slots` are headed by the ticks after the last P of
         them. Sigmas (B, F) and actions (B, F, A + 3) are per frame, windows' ones (B, P, T, ...).
-        `cast` and `corners` as for `step`; players (B, P, T, 3): where they are. Returns x0 (B, P,
+        trail (B, 1 + L, 3): where the player was in the finished frames, `cast` and `corners` as
+        for `step`; players (B, P, T, 3): where they are. Returns x0 (B, P,
         T, C, h, w), and where they were found, (B, P, T, 16 + D, h, w).
         """
         (batch, ticks, width), grid = slots.shape[:3], _grid(slots)
@@ -171,7 +182,8 @@ class RollingDiT(nn.Module):
         sink = clean[:, :1].expand_as(clean)
         # The frame right after the sink need not be its successor: it is its own predecessor.
         before = torch.cat([clean[:, :2], clean[:, 1:-1]], 1)
-        past = self._past(clean, before, sink, scenery[:, None].expand_as(clean))
+        trails = torch.stack([torch.cat([trail[:, :2], trail[:, 1:-1]], 1), trail], 2)
+        past = self._past(clean, before, sink, scenery[:, None].expand_as(clean), trails)
         of_slots = past[:, -ticks:].unsqueeze(2).expand(-1, -1, width, -1, -1, -1)
         seen = self._embed(
             torch.cat([clean, slots.flatten(1, 2)], 1),
@@ -201,12 +213,14 @@ class RollingDiT(nn.Module):
         sigmas: Tensor,
         actions: Tensor,
         memory: tuple[Tensor, Tensor, Tensor],
+        trail: Tensor,
         corners: Tensor | None,
     ) -> tuple[Embedding, Tensor, Tensor, Tensor]:
         """Embed a window and let it think; returns also the last finished frame's `k` and `v`."""
         scenery, sink, before, previous = (window[:, i : i + 1] for i in range(4))
         frames, grid = window[:, 3:], _grid(window)
-        past = self._past(previous, before, sink, scenery).expand(-1, frames.shape[1], -1, -1, -1)
+        past = self._past(previous, before, sink, scenery, trail[:, None])
+        past = past.expand(-1, frames.shape[1], -1, -1, -1)
         conditions = sigmas.expand(frames.shape[:2]), actions
         seen = self._embed(frames, past, *conditions, self._places(corners, grid))
         cache_k, cache_v, ages = memory
@@ -214,14 +228,18 @@ class RollingDiT(nn.Module):
         x = self._think(seen, attend)
         return seen, x, torch.stack(attend.keys, 1), torch.stack(attend.values, 1)
 
-    def _past(self, *frames: Tensor) -> Tensor:
+    def _past(
+        self, previous: Tensor, before: Tensor, sink: Tensor, scenery: Tensor, trails: Tensor
+    ) -> Tensor:
         """See the two last finished frames, sink and scenery, each (B, F, C, h, w), as cells.
 
         Every cell of a slot sees them at its own place: what moves, and what it hides, need not
-        be found by attention.
+        be found by attention. So it does the places of the player, trails (B, F, 2, 3).
         """
-        past = self.past_in(_images(torch.cat(frames, 2)))
-        return torch.unflatten(past, 0, frames[0].shape[:2])
+        past = self.past_in(_images(torch.cat([previous, before, sink, scenery], 2)))
+        marks = mark(trails.flatten(0, 1), previous.shape[-2:])
+        past = past + self.trail_in(marks.flatten(1, 2))
+        return torch.unflatten(past, 0, previous.shape[:2])
 
     def _embed(
         self, latents: Tensor, past: Tensor, sigmas: Tensor, actions: Tensor, place: Tensor

@@ -30,6 +30,17 @@ def find(found: Tensor) -> Tensor:
     return torch.unflatten(players.long(), 0, found.shape[:2])
 
 
+def mark(players: Tensor, grid: torch.Size) -> Tensor:
+    """Draw where players (B, F, 3) are, for a network to see: (B, F, 16, h, w), 1 at the anchor's
+    pixel, else 0; nothing where it is outside."""
+    sides = (torch.arange(cells * CELL, device=players.device) for cells in grid)
+    rows, columns = (
+        (players[..., axis, None] + ANCHOR[axis] == side).float() for axis, side in enumerate(sides)
+    )
+    marks = F.pixel_unshuffle(rows[..., :, None] * columns[..., None, :], CELL)
+    return torch.unflatten(marks, 1, (-1, PIXELS))
+
+
 def errors(found: Tensor, players: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return cross-entropies (B, T) of place and drawing, and whether the place is wrong.
 

@@ -17,13 +17,14 @@ from world_model.schedule import window_sigmas
 
 class TickOutput(NamedTuple):
     """`head` (B, C, h, w) finished latents; `window` (B, 4 + T, C, h, w) for the next tick;
-    `k`, `v` (B, depth, N, width) of the frame that has left the window; `x0` and `found` of every
-    slot, as of `StepOutput`."""
+    `k`, `v` (B, depth, N, width) of the frame that has left the window; `trail` (B, 2, 3) for the
+    next tick; `x0` and `found` of every slot, as of `StepOutput`."""
 
     head: Tensor
     window: Tensor
     k: Tensor
     v: Tensor
+    trail: Tensor
     x0: Tensor
     found: Tensor
 
@@ -44,16 +45,18 @@ class RollingStep(nn.Module):
         cache_k: Tensor,
         cache_v: Tensor,
         ages: Tensor,
+        trail: Tensor,
         cast: Tensor,
         corners: Tensor | None = None,
         players: Tensor | None = None,
     ) -> TickOutput:
         """Map a window (see `RollingDiT.step`) and fresh noise (B, 1 + T, ...) to the next one."""
-        x0, k, v, found = self.dit.step(
-            window, sigmas, actions, cache_k, cache_v, ages, cast, corners, players
+        x0, k, v, found, players = self.dit.step(
+            window, sigmas, actions, cache_k, cache_v, ages, trail, cast, corners, players
         )
         following = torch.cat([window[:, :2], window[:, 3:4], slide(x0, sigmas, noise)], 1)
-        return TickOutput(x0[:, 0], following, k, v, x0, found)
+        trail = torch.cat([trail[:, 1:], players[:, :1]], 1)
+        return TickOutput(x0[:, 0], following, k, v, trail, x0, found)
 
 
 def slide(x0: Tensor, sigmas: Tensor, noise: Tensor) -> Tensor:
@@ -96,6 +99,7 @@ class RollOut:
         self.cache_v = torch.zeros(shape, device=device)
         self.window = torch.zeros(0)
         self.cast = torch.zeros(0)
+        self.trail = torch.zeros(0)
         self.previous_action = torch.zeros(0)
 
     def start(
@@ -103,15 +107,17 @@ class RollOut:
         cast: Tensor,
         scenery: Tensor,
         frames: Tensor,
+        trail: Tensor,
         actions: Tensor,
         plan: Tensor,
         noises: Tensor,
     ) -> None:
         """Fill the cache from finished frames and set the first window.
 
-        cast (B, D, 4, H, W): the player's drawings; scenery (B, C, h, w); frames (B, K, C, h, w)
-        and their actions (B, K, A + 3), oldest first, the first the sink; plan (B, T - 1, C, h, w)
-        for the slots; noises (K, B, 1 + T, C, h, w).
+        cast (B, D, 4, H, W): the player's drawings; scenery (B, C, h, w); frames (B, K, C, h, w),
+        where the player is in them, `trail` (B, K, 3), and their actions (B, K, A + 3), oldest
+        first, the first the sink; plan (B, T - 1, C, h, w) for the slots; noises (K, B, 1 + T, C,
+        h, w).
         """
         self.cast = cast
         fixed, last = torch.stack([scenery, frames[:, 0]], 1), frames.shape[1] - 1
@@ -120,10 +126,11 @@ class RollOut:
             before = frames[:, earlier : earlier + 1]
             planned = torch.cat([frames[:, i : i + 1], plan], 1)
             self.window = torch.cat([fixed, before, slide(planned, self.sigmas, noises[i])], 1)
+            self.trail = trail[:, [earlier, i]]
             self.previous_action = actions[:, i]
             if i < last:
                 finished, own = self.window[:, :4], actions[:, i : i + 1]
-                memory = *self._memory(), self.corners
+                memory = *self._memory(), self.trail, self.corners
                 kept = self.step.dit.remember(finished, self.sigmas[:1], own, *memory)
                 self._push(*kept)
 
@@ -134,10 +141,10 @@ class RollOut:
         """
         slots = len(self.sigmas) - 1
         actions = torch.stack([self.previous_action] + [action] * slots, 1)
-        inputs = self.window, self.sigmas, actions, noise, *self._memory(), self.cast
+        inputs = self.window, self.sigmas, actions, noise, *self._memory(), self.trail, self.cast
         out: TickOutput = self.step(*inputs, self.corners, players)
         self._push(out.k, out.v)
-        self.window, self.previous_action = out.window.detach(), action
+        self.window, self.trail, self.previous_action = out.window.detach(), out.trail, action
         return out
 
     def adopt(self, rows: Tensor, other: RollOut) -> None:
@@ -149,7 +156,7 @@ class RollOut:
             adopted[:, :, mine] = getattr(other, name)[:, :, theirs]
             cache[rows] = adopted
             setattr(self, name, cache)
-        for name in ("window", "cast", "previous_action", "corners"):
+        for name in ("window", "cast", "trail", "previous_action", "corners"):
             value = getattr(self, name)
             if value is not None:
                 setattr(self, name, value.index_copy(0, rows, getattr(other, name)))

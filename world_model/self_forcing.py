@@ -139,7 +139,7 @@ class Group:
         episodes, starts = self.choose(rng, count + 2, len(rows))
         self.episodes[rows], self.now[rows] = episodes, starts + count - 1
         start = recorded_start(self.data, episodes, starts, count, device)
-        cast, scenery, frames, actions, plan = start
+        cast, scenery, frames, trail, actions, plan = start
         corners, grid = None, None
         if self.crop_tokens is not None:
             grid = (self.crop_tokens, self.crop_tokens)
@@ -148,10 +148,13 @@ class Group:
             scenery, frames, plan = (
                 crop(part, corners, self.crop_tokens) for part in (scenery, frames, plan)
             )
+            trail, _ = crop_players(trail, trail, corners, self.crop_tokens)
         fresh = RollOut(self.step, len(rows), device, corners, grid)
         shape = (count, len(rows), 1 + config.window.slots, *frames.shape[2:])
         with self.compute.autocast():
-            fresh.start(cast, scenery, frames, actions, plan, torch.randn(shape, device=device))
+            fresh.start(
+                cast, scenery, frames, trail, actions, plan, torch.randn(shape, device=device)
+            )
         if self.out is None:
             self.out = fresh
         else:
@@ -171,8 +174,9 @@ def recorded_start(
     starts: NDArray[np.int64],
     count: int,
     device: torch.device,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Return what `RollOut.start` needs of recorded moments: cast, scenery, frames, actions, plan.
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Return what `RollOut.start` needs of recorded moments: cast, scenery, frames, trail, actions
+    and plan.
 
     The first of the `count` frames is the episode's first, the others follow from `starts` on.
     """
@@ -182,7 +186,9 @@ def recorded_start(
     frames = data.gather(data.held[rows, times, 0], device)
     actions = torch.from_numpy(data.actions[rows, times]).to(device)
     plan = data.gather(data.held[episodes, times[:, -1], 1:], device)
-    return data.cast(episodes, device), data.scenery(episodes, device), frames, actions, plan
+    trail = torch.from_numpy(data.players[rows, times, 0]).to(device)
+    cast, scenery = data.cast(episodes, device), data.scenery(episodes, device)
+    return cast, scenery, frames, trail, actions, plan
 
 
 def moving_corners(before: Tensor, after: Tensor, size: int) -> Tensor:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from world_model.actions import DROPPED, UNKNOWN, mark_token
+from world_model.cast import NOWHERE
 from world_model.codec import Codec
 from world_model.config import WorldConfig
 from world_model.device import Compute
@@ -54,6 +55,7 @@ BORROWING_COST = 3e-3
 show the player."""
 FIND_COST = 0.03
 """Of a nat of doubt about the player's place or drawing."""
+NO_TRAIL_SHARE = 0.1
 CLIP_TICKS = 4
 EARLY_TICKS = 12
 CHANGE_SHARE, EARLY_SHARE, RESTART_SHARE = 0.5, 0.2, 0.25
@@ -131,7 +133,8 @@ class WorldTask:
         frames = starts[:, None] + np.arange(CLIP_FRAMES)
         heads = frames[:, -CLIP_TICKS:] + 1
         rows = episodes[:, None]
-        clean = self.data.gather(self.data.held[rows, np.pad(frames, ((0, 0), (1, 0))), 0], device)
+        times = np.pad(frames, ((0, 0), (1, 0)))
+        clean = self.data.gather(self.data.held[rows, times, 0], device)
         plan = self.data.gather(self.data.held[rows, heads - 1, 1:], device)
         target = self.data.gather(self.data.held[rows, heads], device)
         clean_actions = torch.from_numpy(
@@ -144,12 +147,16 @@ class WorldTask:
         scenery, cast = self.data.scenery(episodes, device), self.data.cast(episodes, device)
         players = torch.from_numpy(self.data.players[rows, heads]).to(device)
         seen = torch.ones_like(sigmas)
+        trail = torch.from_numpy(self.data.players[rows, times, 0]).to(device)
+        forgotten = torch.rand(batch, device=device) < NO_TRAIL_SHARE
+        trail[forgotten] = torch.tensor(NOWHERE, device=device)
         corners, unknown = None, torch.zeros(1, dtype=torch.bool, device=device)
         if cropped:
             size = self.crops.tokens
             corners = moving_corners(clean[:, -CLIP_TICKS:], target[:, :, 0], size)
             before = torch.from_numpy(self.data.players[rows, heads - 1, :1]).to(device)
             players, seen = crop_players(players, before, corners, size)
+            trail, _ = crop_players(trail, trail, corners, size)
             clean, plan, target, scenery = (
                 crop(part, corners, size) for part in (clean, plan, target, scenery)
             )
@@ -165,6 +172,7 @@ class WorldTask:
                 _noised(torch.cat([plan, entering], 2), sigmas),
                 sigmas,
                 actions[:, :, None].expand(-1, -1, slots, -1),
+                trail,
                 cast,
                 players,
                 corners,

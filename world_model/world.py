@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from world_model.actions import MARKS, encode_actions
 from world_model.cache import CacheIndex
-from world_model.cast import read_cast
+from world_model.cast import NOWHERE, locate, read_cast
 from world_model.config import WorldConfig
 from world_model.errors import ConfigError, WorldError
 from world_model.schedule import tick_noise, window_sigmas
@@ -85,6 +85,9 @@ class RollingWorld:
         self._new = {name: np.zeros(kv, np.float32) for name in ("k", "v")}
         cast = config.cast
         self._cast = np.zeros((1, cast.drawings, 4, cast.height, cast.width), np.float32)
+        # Where the player was in the two last finished frames, as the cast tells at the start.
+        self._trail = np.zeros((1, 2, 3), np.int64)
+        self._next_trail = np.zeros_like(self._trail)
         self._latents = np.zeros((1, *latent), np.float32)
         self._pixels: Frame = np.zeros((1, *config.frame_shape), np.uint8)
         self._head: Array = self._latents[0]
@@ -100,20 +103,26 @@ class RollingWorld:
         return self.config.window.start_frames
 
     def _bind(self, backend: Backend) -> None:
-        fixed = {
+        fixed: dict[str, NDArray[Any]] = {
             "sigmas": self._sigmas,
             "actions": self._actions,
             "noise": self._noise,
             "ages": self._index.ages,
             **self._cache,
+            "trail": self._trail,
             "cast": self._cast,
+        }
+        made: dict[str, NDArray[Any]] = {
+            "head": self._latents,
+            "next_trail": self._next_trail,
+            **self._new,
         }
         there, back = self._windows
         self._steps = [
             backend.bind(
                 "step",
                 {"window": old, **fixed},
-                {"head": self._latents, "next_window": new, **self._new},
+                {**made, "next_window": new},
             )
             for old, new in ((there, back), (back, there))
         ]
@@ -137,12 +146,17 @@ class RollingWorld:
         self._windows[0][0, 0] = self._encoded(scenery)
         for i, frame in enumerate(resting):
             latents = self._encoded(frame)
+            place = locate(frame, self._cast[0])
+            self._trail[0, 1] = NOWHERE if place is None else place
+            if i < 2:  # the frame after the sink need not be its successor
+                self._trail[0, 0] = self._trail[0, 1]
             self._draw_noise()
             window = self._windows[self._tick % 2][0]
             window[1 + i : 3] = latents
             self._renoise(window[3:], latents)
             if i < len(resting) - 1:
                 self._advance()
+                self._trail[0, 0] = self._trail[0, 1]
         return self._frame
 
     def _encoded(self, frame: Frame) -> Array:
@@ -161,6 +175,7 @@ class RollingWorld:
         self._spans.mark("encode_action")
         self._advance()
         self._actions[0, 0] = self._actions[0, 1]
+        self._trail[:] = self._next_trail
         return self._head
 
     def measure(self, spans: Spans) -> None:
@@ -207,9 +222,9 @@ class RollingWorld:
         return black[:, None, None], np.asarray(np.linalg.pinv(directions), np.float32)
 
     @property
-    def memory(self) -> dict[str, Array]:
-        """What the next tick starts from: `window`, `cache_k` and `cache_v`, as views."""
-        return {"window": self._windows[self._tick % 2], **self._cache}
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """What the next tick starts from: `window`, `trail`, `cache_k`, `cache_v`, as views."""
+        return {"window": self._windows[self._tick % 2], "trail": self._trail, **self._cache}
 
     def _advance(self) -> None:
         """Run the step graph and hand the frame that left the window over to the cache."""

@@ -23,7 +23,7 @@ from export.onnx_export import (
     round_weights,
 )
 from world_model.actions import encode_actions
-from world_model.cast import read_cast
+from world_model.cast import NOWHERE, read_cast
 from world_model.errors import WorldError
 from world_model.rolling import RollingStep, RollOut
 from world_model.schedule import tick_noise
@@ -70,6 +70,7 @@ def test_the_onnx_world_plays_200_ticks_as_the_torch_roll_out_does(exported: Any
         torch.from_numpy(read_cast(frames[0], config.cast))[None],
         latents[:, 0],
         latents[:, 1:],
+        torch.tensor([[NOWHERE]]).expand(1, count, -1),
         still,
         plan,
         torch.stack([noise(2 * i) for i in range(count)]),

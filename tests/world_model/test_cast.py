@@ -10,7 +10,7 @@ from games.platformer.render import HERO_LEFT_PX, Renderer
 from games.platformer.sheet import drawing_of, model_sheet
 from games.platformer.sprites import hero_sprites
 from games.platformer.themes import THEMES
-from world_model.cast import read_cast
+from world_model.cast import locate, read_cast
 from world_model.config import CastConfig
 from world_model.data import HELD_OUT_SEED, stage
 
@@ -41,7 +41,20 @@ def test_a_state_shows_the_drawing_that_it_names() -> None:
         top, left = state.y[index], state.x[index] - HERO_LEFT_PX
         if left < 0 or left > 118 or top > 116:
             continue
+        cast = read_cast(model_sheet(palettes[index]), CastConfig())
+        place = locate(frame, cast)
+        assert place is not None
+        assert place[:2] == (top, left)
+        np.testing.assert_array_equal(cast[place[2]], cast[drawing])
         part = frame[top : top + 12, left : left + 10].transpose(2, 0, 1) / 127.5 - 1
         np.testing.assert_allclose((part - drawn[:3]) * drawn[3:], 0, atol=1e-6)
         shown += 1
     assert shown > 20
+
+
+def test_nobody_is_located_where_nobody_is() -> None:
+    levels, palettes = stage(np.arange(5) + HELD_OUT_SEED)
+    renderer = Renderer(levels, palettes)
+    for index, palette in enumerate(palettes):
+        cast = read_cast(model_sheet(palette), CastConfig())
+        assert locate(renderer.background(index), cast) is None

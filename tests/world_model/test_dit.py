@@ -41,6 +41,7 @@ class Moment:
     clean_actions: Tensor
     slots: Tensor
     slot_actions: Tensor
+    trail: Tensor
     cast: Tensor
     players: Tensor
 
@@ -53,9 +54,14 @@ class Moment:
             torch.cat([self.clean_actions[:, -1:], self.slot_actions], 1),
         )
 
+    def last_two(self) -> Tensor:
+        last = self.clean.shape[1] - 1
+        return self.trail[:, [predecessor(last), last]]
+
     def cut(self, frames: int) -> Moment:
         return replace(self, clean=self.clean[:, :frames],
-                       clean_actions=self.clean_actions[:, :frames])  # fmt: skip
+                       clean_actions=self.clean_actions[:, :frames],
+                       trail=self.trail[:, :frames])  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,7 @@ class Clip:
     clean_actions: Tensor
     slots: Tensor
     slot_actions: Tensor
+    trail: Tensor
     cast: Tensor
     players: Tensor
 
@@ -75,7 +82,8 @@ class Clip:
         last = CLEAN - TICKS + tick + 1
         whole = Moment(
             self.scenery, self.clean, self.clean_actions,
-            self.slots[:, tick], self.slot_actions[:, tick], self.cast, self.players[:, tick],
+            self.slots[:, tick], self.slot_actions[:, tick], self.trail, self.cast,
+            self.players[:, tick],
         )  # fmt: skip
         return whole.cut(last)
 
@@ -88,7 +96,7 @@ class Clip:
         return dit.clip(
             self.scenery, self.clean, sigmas[:1].expand(BATCH, CLEAN), self.clean_actions,
             self.slots, sigmas[1:].expand(BATCH, TICKS, -1), self.slot_actions,
-            self.cast, self.players, corners,
+            self.trail, self.cast, self.players, corners,
         )  # fmt: skip
 
 
@@ -102,8 +110,11 @@ def clip(tiny: WorldConfig) -> Clip:
     cast = tiny.cast
     drawn = torch.rand(BATCH, cast.drawings, 4, cast.height, cast.width, generator=generator)
     limits = (tiny.frame_height, tiny.frame_width, cast.drawings)
-    places = [torch.randint(n, (BATCH, TICKS, slots), generator=generator) for n in limits]
-    return Clip(*tensors, drawn, torch.stack(places, -1))
+    places, trail = (
+        torch.stack([torch.randint(n, (BATCH, *shape), generator=generator) for n in limits], -1)
+        for shape in ((TICKS, slots), (CLEAN,))
+    )
+    return Clip(*tensors, trail, drawn, places)
 
 
 class Naive:
@@ -136,6 +147,7 @@ class Naive:
         past = dit._past(
             *(moment.clean[:, index] for index in (frames, before, sink)),
             moment.scenery[:, None].expand(-1, len(frames), -1, -1, -1),
+            torch.stack([moment.trail[:, before], moment.trail[:, frames]], 2),
         )
         actions = torch.cat([moment.clean_actions, moment.slot_actions], 1)
         seen = dit._embed(latents, past, sigmas, actions, dit.place)
@@ -173,12 +185,14 @@ def step_at(dit: RollingDiT, moment: Moment) -> StepOutput:
     for frames in range(1, moment.clean.shape[1]):
         window, actions = moment.cut(frames).window()
         ages = torch.from_numpy(index.ages.copy())
-        out = dit.step(window, sigmas, actions, cache_k, cache_v, ages, moment.cast)
+        trail = moment.cut(frames).last_two()
+        out = dit.step(window, sigmas, actions, cache_k, cache_v, ages, trail, moment.cast)
         place = index.push()
         cache_k[:, :, place], cache_v[:, :, place] = out.k, out.v
     window, actions = moment.window()
     memory = cache_k, cache_v, torch.from_numpy(index.ages)
-    return dit.step(window, sigmas, actions, *memory, moment.cast, players=moment.players)
+    trail, players = moment.last_two(), moment.players
+    return dit.step(window, sigmas, actions, *memory, trail, moment.cast, players=players)
 
 
 @pytest.mark.parametrize("tick", range(TICKS))
@@ -282,8 +296,9 @@ def test_what_is_remembered_of_a_frame_is_what_a_step_makes_of_it(
     shape = (BATCH, config.dit.depth, config.window.cache_frames, config.tokens, config.dit.width)
     memory = torch.randn(shape), torch.randn(shape), torch.tensor([4.0, 3.0, 2.0])
     with torch.no_grad():
-        out = dit.step(window, sigmas, actions, *memory, clip.cast)
-        kept = dit.remember(window[:, :4], sigmas[:1], actions[:, :1], *memory)
+        trail = clip.moment(0).last_two()
+        out = dit.step(window, sigmas, actions, *memory, trail, clip.cast)
+        kept = dit.remember(window[:, :4], sigmas[:1], actions[:, :1], *memory, trail)
     torch.testing.assert_close(kept, (out.k, out.v))
 
 
@@ -297,8 +312,10 @@ def test_where_players_are_is_found_if_it_is_not_told(dit: RollingDiT, clip: Cli
     shape = (BATCH, config.dit.depth, config.window.cache_frames, config.tokens, config.dit.width)
     memory = torch.randn(shape), torch.randn(shape), torch.tensor([4.0, 3.0, 2.0])
     with torch.no_grad():
-        alone = dit.step(window, sigmas, actions, *memory, clip.cast)
-        again = dit.step(window, sigmas, actions, *memory, clip.cast, players=find(alone.found))
+        memory = *memory, moment.last_two(), clip.cast
+        alone = dit.step(window, sigmas, actions, *memory)
+        again = dit.step(window, sigmas, actions, *memory, players=find(alone.found))
+    assert torch.equal(alone.players, find(alone.found))
     assert torch.equal(alone.x0, again.x0)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from world_model.finding import ANCHOR, errors, find
+from world_model.finding import ANCHOR, errors, find, mark
 from world_model.painter import CELL, PIXELS
 
 HEIGHT, WIDTH, DRAWINGS = 3, 5, 4
@@ -29,6 +29,14 @@ def test_the_likeliest_pixel_is_the_place_and_its_cell_knows_the_drawing() -> No
     places = [(0, 0, 1), (7, 13, 3), (11, 19, 0)]
     expected = [[row - ANCHOR[0], column - ANCHOR[1], drawing] for row, column, drawing in places]
     assert find(pointing(places)).tolist() == [expected]
+
+
+def test_marks_are_where_find_would_find_them_and_none_outside() -> None:
+    players = torch.tensor([[[4, 6, 0], [0, -ANCHOR[1], 0], [-1000, -1000, 0]]])
+    marks = mark(players, torch.Size((HEIGHT, WIDTH)))
+    assert marks.sum((2, 3, 4)).tolist() == [[1, 1, 0]]
+    found = torch.cat([SURE * marks, torch.zeros(1, 3, DRAWINGS, HEIGHT, WIDTH)], 2)
+    assert torch.equal(find(found)[:, :2], players[:, :2])
 
 
 def test_what_is_found_costs_nothing_and_what_is_missed_much() -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from world_model.actions import MARKS
 from world_model.config import WorldConfig
 from world_model.dit import RollingDiT
+from world_model.finding import find
 from world_model.rolling import RollingStep, RollOut, TickOutput, slide
 from world_model.schedule import window_sigmas
 
@@ -37,7 +38,7 @@ class FakeStep:
         self.calls: list[dict[str, Tensor]] = []
 
     def __call__(self, window: Tensor, sigmas: Tensor, actions: Tensor, noise: Tensor,
-                 cache_k: Tensor, cache_v: Tensor, ages: Tensor, cast: Tensor,
+                 cache_k: Tensor, cache_v: Tensor, ages: Tensor, trail: Tensor, cast: Tensor,
                  corners: Tensor | None, players: Tensor | None) -> TickOutput:  # fmt: skip
         config, count = self.dit.config, float(len(self.calls) + 1)
         self.calls.append(
@@ -48,19 +49,20 @@ class FakeStep:
                 "cache_k": cache_k,
                 "ages": ages,
                 "cast": cast,
+                "trail": trail,
             }
         )
         kv = torch.full((BATCH, config.dit.depth, config.tokens, config.dit.width), count)
         x0 = torch.full((BATCH, config.window.slots, *config.latent_shape), count)
         x0 = x0 + 0 * window[:, 4:]
         following = torch.cat([window[:, :2], window[:, 3:4], slide(x0, sigmas, noise)], 1)
-        return TickOutput(x0[:, 0], following, kv, -kv, x0, x0)
+        return TickOutput(x0[:, 0], following, kv, -kv, trail + 1, x0, x0)
 
     def remember(self, window: Tensor, sigmas: Tensor, actions: Tensor, cache_k: Tensor,
-                 cache_v: Tensor, ages: Tensor,
+                 cache_v: Tensor, ages: Tensor, trail: Tensor,
                  corners: Tensor | None) -> tuple[Tensor, Tensor]:  # fmt: skip
         config, count = self.dit.config, float(len(self.calls) + 1)
-        self.calls.append({"window": window, "actions": actions, "ages": ages})
+        self.calls.append({"window": window, "actions": actions, "ages": ages, "trail": trail})
         kv = torch.full((BATCH, config.dit.depth, config.tokens, config.dit.width), count)
         return kv, -kv
 
@@ -81,6 +83,7 @@ def begin(out: RollOut, config: WorldConfig) -> dict[str, Tensor]:
         "cast": torch.rand(BATCH, cast.drawings, 4, cast.height, cast.width),
         "scenery": torch.randn(BATCH, *latent),
         "frames": torch.randn(BATCH, count, *latent),
+        "trail": torch.randint(0, 20, (BATCH, count, 3)),
         "actions": torch.randn(BATCH, count, len(config.buttons) + MARKS),
         "plan": torch.randn(BATCH, config.window.slots - 1, *latent),
         "noises": torch.randn(count, BATCH, 1 + config.window.slots, *latent),
@@ -102,6 +105,7 @@ def test_start_frames_but_the_last_go_one_by_one_into_the_cache(
         assert torch.equal(call["window"][:, 1], given["frames"][:, 0])
         before = i if i < 2 else i - 1
         assert torch.equal(call["window"][:, 2], given["frames"][:, before])
+        assert torch.equal(call["trail"], given["trail"][:, [before, i]])
         assert torch.equal(call["actions"], given["actions"][:, i : i + 1])
     assert out.index.pushed == tiny.window.cache_frames
     assert out.cache_k[0, 0, :, 0, 0].tolist() == [1, 2, 3]
@@ -117,6 +121,7 @@ def test_the_first_window_is_the_last_frame_and_the_plan_at_their_levels(
     torch.testing.assert_close(out.window[:, 3:], slide(planned, sigmas, given["noises"][-1]))
     assert torch.equal(out.window[:, 0], given["scenery"])
     assert torch.equal(out.window[:, 1:3], given["frames"][:, [0, -2]])
+    assert torch.equal(out.trail, given["trail"][:, -2:])
 
 
 def test_a_new_action_conditions_all_slots_and_the_one_before_the_previous_frame(
@@ -137,16 +142,32 @@ def test_each_tick_gets_the_window_that_the_last_one_left_and_grows_older(
 ) -> None:
     given = begin(out, tiny)
     for _ in range(3):
-        left = out.window
+        left, trail = out.window, out.trail
         out.tick(given["actions"][:, 0], torch.randn(given["noises"][0].shape))
         assert step.calls[-1]["window"] is left
         assert step.calls[-1]["cast"] is given["cast"]
+        assert step.calls[-1]["trail"] is trail
+        assert torch.equal(out.trail, trail + 1)
     # Pushed as calls 1 to 6: sink 1, then a ring of two.
     assert out.cache_k[0, 0, :, 0, 0].tolist() == [1, 6, 5]
     assert out.index.ages.tolist() == [4, 2, 3]
     assert [call["ages"].tolist() for call in step.calls[:4]] == [
         [0, 0, 0], [4, 0, 0], [4, 2, 0], [4, 3, 2],
     ]  # fmt: skip
+
+
+@torch.no_grad()
+def test_the_trail_is_where_the_player_was_in_the_two_last_frames(
+    tiny: WorldConfig, dit: RollingDiT
+) -> None:
+    out = RollOut(RollingStep(dit), BATCH, CPU)
+    given = begin(out, tiny)
+    told = torch.randint(0, 20, (3, BATCH, tiny.window.slots, 3))
+    for players in told:
+        out.tick(given["actions"][:, 0], torch.randn(given["noises"][0].shape), players)
+    assert torch.equal(out.trail, told[1:, :, 0].transpose(0, 1))
+    found = out.tick(given["actions"][:, 0], torch.randn(given["noises"][0].shape)).found
+    assert torch.equal(out.trail[:, 1], find(found)[:, 0])
 
 
 def test_gradients_stay_within_a_tick(tiny: WorldConfig, dit: RollingDiT) -> None:

@@ -124,6 +124,7 @@ def test_what_is_adopted_goes_on_as_if_it_had_played_here(
         cast = tiny.cast
         out.start(torch.rand(batch, cast.drawings, 4, cast.height, cast.width),
                   torch.randn(batch, *size), torch.randn(batch, count, *size),
+                  torch.randint(0, 9, (batch, count, 3)),
                   torch.randn(batch, count, 6),
                   torch.randn(batch, slots - 1, *size),
                   torch.randn(count, batch, 1 + slots, *size))  # fmt: skip

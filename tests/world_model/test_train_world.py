@@ -18,6 +18,7 @@ from torch import Tensor
 
 from world_model import train_world
 from world_model.actions import MARKS
+from world_model.cast import NOWHERE
 from world_model.codec import Codec
 from world_model.config import WorldConfig
 from world_model.device import Compute
@@ -77,7 +78,8 @@ def make(tiny: WorldConfig, data: LatentSet, monkeypatch: pytest.MonkeyPatch) ->
 
         def traced(*given: Tensor | None) -> Tensor:
             names = ("scenery", "clean", "clean_sigmas", "clean_actions",
-                     "slots", "slot_sigmas", "actions", "cast", "players", "corners")  # fmt: skip
+                     "slots", "slot_sigmas", "actions", "trail", "cast", "players",
+                     "corners")  # fmt: skip
             task.clip = dict(zip(names, given, strict=True))
             return clip(*given)
 
@@ -216,4 +218,7 @@ def test_players_are_looked_for_where_their_branch_has_them(make: Any, data: Lat
             episode, tick = moment(data, last)
             expected = players[episode, tick + 1].tolist()
             assert task.clip["players"][row, p].tolist() == expected
+        trail = [list(players[*moment(data, frame), 0]) for frame in frames]
+        known = task.clip["trail"][row].tolist()
+        assert known in (trail, [list(NOWHERE)] * len(frames))
     assert losses["loss"] > train_world.FIND_COST * losses["find"] > 0

@@ -56,6 +56,7 @@ class FakeBackend:
         memory = given["cache_k"].mean() + given["ages"].sum() + given["actions"][0, 1] @ range(6)
         out["head"][:] = given["window"][:, 4] * 0.5 + memory / 100
         out["next_window"][:] = moved_on(given)
+        out["next_trail"][:] = given["trail"] + 1
         out["k"][:] = len(self.ticks)
         out["v"][:] = -len(self.ticks)
 
@@ -129,6 +130,23 @@ def test_the_newest_action_is_in_all_slots_and_the_one_before_is_the_previous_fr
         np.testing.assert_array_equal(tick["actions"][0, 0], before)
         assert (tick["actions"][0, 1:] == token).all()
         before = token
+
+
+def test_the_trail_begins_where_the_start_frames_show_the_player_and_goes_on(
+    world: RollingWorld, backend: FakeBackend, start: NDArray[np.uint8], tiny: WorldConfig
+) -> None:
+    cast = read_cast(start[0], tiny.cast)
+    sprite = ((cast[1, :3] + 1) * 127.5).round().astype(np.uint8).transpose(1, 2, 0)
+    rows, columns = np.nonzero(cast[1, 3])
+    places = [(3, 4), (5, 4), (7, 9), (8, 11)]
+    for frame, (top, left) in zip(start[2:], places, strict=True):
+        frame[top + rows, left + columns] = sprite[rows, columns]
+    play(world, start)
+    trails = [[tuple(place) for place in tick["trail"][0].tolist()] for tick in backend.ticks]
+    a, b, c, d = ((*place, 1) for place in places)
+    assert trails[:4] == [[a, a], [b, b], [b, c], [c, d]]
+    later = [[tuple(x + n for x in place) for place in (c, d)] for n in range(1, len(HELD))]
+    assert trails[4:] == later
 
 
 def test_one_tick_is_one_pass(
