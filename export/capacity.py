@@ -123,7 +123,7 @@ def _runner(config: WorldConfig, dit: RollingDiT, threads: int) -> Callable[[], 
     )
     rng = np.random.default_rng(0)
     feed = {
-        name: rng.random(tuple(value.shape), np.float32)
+        name: rng.random(tuple(value.shape)).astype(value.numpy().dtype)
         for name, value in step_inputs(config).items()
     }
     session.run(None, feed)
