@@ -53,6 +53,6 @@ def step_inputs(config: WorldConfig) -> dict[str, Tensor]:
         "cache_k": torch.zeros(cache),
         "cache_v": torch.zeros(cache),
         "ages": torch.zeros(window.cache_frames),
-        "trail": torch.zeros(1, 2, 3, dtype=torch.long),
+        "trail": torch.zeros(1, 3, 3, dtype=torch.long),
         "cast": torch.zeros(1, cast.drawings, 4, cast.height, cast.width),
     }

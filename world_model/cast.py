@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from world_model.config import CastConfig
 
 SQUARE = CastConfig.SQUARE_PX
+CUT_PX = 2
 NOWHERE = (-1000, -1000, 0)
 """Where a player is that cannot be found."""
 SAME = 1 / 255
@@ -21,10 +22,11 @@ SAME = 1 / 255
 def locate(frame: NDArray[np.uint8], cast: NDArray[np.float32]) -> tuple[int, int, int] | None:
     """Find where a true frame (H, W, 3) shows a drawing of the cast, to the pixel.
 
-    Returns top, left and drawing; None where there is none. At the frame's edges it must be whole.
+    Returns top, left and drawing; None where there is none. Up to `CUT_PX` of it may be outside.
     """
     height, width = cast.shape[-2:]
-    unit = frame.astype(np.float32) / 127.5 - 1
+    unit = np.pad(frame.astype(np.float32) / 127.5 - 1, [(CUT_PX, CUT_PX)] * 2 + [(0, 0)],
+                  constant_values=np.nan)  # fmt: skip
     for drawing, sprite in enumerate(cast):
         rows, columns = np.nonzero(sprite[3])
         if not len(rows):
@@ -34,9 +36,9 @@ def locate(frame: NDArray[np.uint8], cast: NDArray[np.float32]) -> tuple[int, in
         places = np.stack(np.meshgrid(tops, lefts, indexing="ij"), -1).reshape(-1, 2)
         for row, column, colour in zip(rows, columns, colours, strict=True):
             there = unit[places[:, 0] + row, places[:, 1] + column]
-            places = places[np.abs(there - colour).max(-1) < SAME]
+            places = places[~(np.abs(there - colour).max(-1) >= SAME)]  # outside is anything
         if len(places):
-            return int(places[0, 0]), int(places[0, 1]), drawing
+            return int(places[0, 0]) - CUT_PX, int(places[0, 1]) - CUT_PX, drawing
     return None
 
 

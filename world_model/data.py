@@ -179,22 +179,23 @@ def follow_players(recording: Recording, slots: int) -> tuple[NDArray[np.int64],
     """Tell where every player is drawn, and when it restarts.
 
     Returns (N, K + 1, T, 3): pixel row and column of the drawing's top left, and its place on the
-    model sheet, in the frames that `Branches.held` numbers; and (N, K + 1) whether a death or a
-    goal has just put it back to the start.
+    model sheet, in the frames that `Branches.held` numbers; and (N, K + 1, T) whether a death or a
+    goal has just put it back to the start there.
     """
     levels = Levels.stack([generate(int(seed)) for seed in recording.seeds])
     actions = np.pad(recording.actions, ((0, 0), (1, 0), (0, 0)))
     players = np.zeros((*actions.shape[:2], slots, 3), np.int64)
-    restarts = np.zeros(actions.shape[:2], np.bool_)
+    restarts = np.zeros((*actions.shape[:2], slots), np.bool_)
     state = physics.initial(levels)
     for tick in range(recording.ticks + 1):
         if tick:
             state, events = physics.step(levels, state, actions[:, tick])
-            restarts[:, tick] = events[:, RESTARTING].any(1)
+            restarts[:, tick, 0] = events[:, RESTARTING].any(1)
         branch = state
         for k in range(slots):
             if k:
-                branch, _ = physics.step(levels, branch, actions[:, tick])
+                branch, events = physics.step(levels, branch, actions[:, tick])
+                restarts[:, tick, k] = events[:, RESTARTING].any(1)
             drawn = (branch.y, branch.x - HERO_LEFT_PX, drawing_of(branch))
             players[:, tick, k] = np.stack(drawn, -1)
     return players, restarts

@@ -22,7 +22,7 @@ from world_model.actions import MARKS
 from world_model.attention import CachedAttention, ClipAttention
 from world_model.blocks import ConvBlock, TokenBlock
 from world_model.config import DiTConfig, WorldConfig
-from world_model.finding import find, mark
+from world_model.finding import channels_for, find, mark
 from world_model.painter import PIXELS, Painter
 from world_model.rope import AxialRope
 
@@ -32,8 +32,8 @@ TOKEN_CELLS = DiTConfig.TOKEN_CELLS
 
 class StepOutput(NamedTuple):
     """`x0` (B, T, C, h, w) of the slots; raw `k`, `v` (B, depth, N, width) of the clean frame;
-    `found` (B, T, 16 + D, h, w): where the player may be, see `finding.find`; `players` (B, T, 3):
-    where it is."""
+    `found` (B, T, ..., h, w): how the player moves, see `finding`; `players` (B, T, 3): where it
+    is."""
 
     x0: Tensor
     k: Tensor
@@ -91,7 +91,7 @@ class RollingDiT(nn.Module):
         self.say = nn.Conv2d(of_cells, self.painter.channels, 3, padding=1)
         nn.init.zeros_(self.say.weight)
         self.say.bias = nn.Parameter(self.painter.bias())
-        self.find = nn.Conv2d(of_cells, PIXELS + config.cast.drawings, 3, padding=1)
+        self.find = nn.Conv2d(of_cells, channels_for(config.cast.drawings), 3, padding=1)
         self.glance = nn.Linear(width, width)
         nn.init.zeros_(self.glance.weight)
         nn.init.zeros_(self.glance.bias)
@@ -123,8 +123,9 @@ class RollingDiT(nn.Module):
         frame (sink), the last but one, the last finished one, then the slots; of the first three
         no tokens are made, every cell sees them at its place. sigmas (1 + T,) and actions (B,
         1 + T, A + 3) of the others; cache_k, cache_v (B, depth, F, N, width), raw keys; ages (F,):
-        how many frames before the head each cached frame stands, 0 where empty; trail (B, 2, 3):
-        where the player was in the last but one and the last finished frame, as of `finding.find`;
+        how many frames before the head each cached frame stands, 0 where empty; trail (B, 3, 3):
+        where the player was in the first, the last but one and the last finished frame, see
+        `finding`;
         cast (B, D, 4, H, W): its drawings; `corners` (B, 2): row and column of the top left token,
         where the latents are crops; `players` (B, T, 3): where the player is, if not the network is
         to find it.
@@ -133,7 +134,7 @@ class RollingDiT(nn.Module):
         seen, x, k, v = self._look(window, sigmas, actions, memory, trail, corners)
         base = window[:, 3] / (1 - sigmas[0])
         said, found = self._say(x[:, 1:], seen.slots(1))
-        players = find(found) if players is None else players
+        players = find(found, trail[:, 2], trail[:, 0]) if players is None else players
         x0 = self.painter(said, base, window[:, 1], window[:, 0], cast, players)
         return StepOutput(x0, k, v, found, players)
 
@@ -175,7 +176,7 @@ class RollingDiT(nn.Module):
         them. Sigmas (B, F) and actions (B, F, A + 3) are per frame, windows' ones (B, P, T, ...).
         trail (B, 1 + L, 3): where the player was in the finished frames, `cast` and `corners` as
         for `step`; players (B, P, T, 3): where they are. Returns x0 (B, P,
-        T, C, h, w), and where they were found, (B, P, T, 16 + D, h, w).
+        T, C, h, w), and how they move, (B, P, T, ..., h, w), see `finding`.
         """
         (batch, ticks, width), grid = slots.shape[:3], _grid(slots)
         split = clean.shape[1]
@@ -219,7 +220,7 @@ class RollingDiT(nn.Module):
         """Embed a window and let it think; returns also the last finished frame's `k` and `v`."""
         scenery, sink, before, previous = (window[:, i : i + 1] for i in range(4))
         frames, grid = window[:, 3:], _grid(window)
-        past = self._past(previous, before, sink, scenery, trail[:, None])
+        past = self._past(previous, before, sink, scenery, trail[:, None, 1:])
         past = past.expand(-1, frames.shape[1], -1, -1, -1)
         conditions = sigmas.expand(frames.shape[:2]), actions
         seen = self._embed(frames, past, *conditions, self._places(corners, grid))
@@ -266,8 +267,8 @@ class RollingDiT(nn.Module):
         return x
 
     def _say(self, x: Tensor, seen: Embedding) -> tuple[Tensor, Tensor]:
-        """Turn tokens back into what the painter is told, (B, F, channels, h, w), and into where
-        the player is found, (B, F, 16 + D, h, w).
+        """Turn tokens back into what the painter is told, (B, F, channels, h, w), and into how the
+        player moves, (B, F, ..., h, w).
 
         A glance at all tokens at once conditions every cell: whether anybody is there at all
         decides what is drawn at the start.

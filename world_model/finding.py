@@ -1,7 +1,10 @@
-"""Where the player is, and which of its drawings it shows: one place of the whole frame.
+"""Where the player is, and which of its drawings it shows.
 
-Every pixel has a logit, every cell logits of the drawings. As all pixels compete, there is always
-one player and never a second; how it looks is not the network's to draw.
+A network says of every cell how a player there moves in a tick, whether it restarts, and how it
+looks; the cell that the player is in counts. So there is always one player and never a second, it
+moves by whole pixels, and how it looks is not the network's to draw.
+A place is (top, left, drawing): the pixel of the drawing's top left corner, and its number in the
+cast.
 """
 
 from __future__ import annotations
@@ -13,69 +16,79 @@ from torch.nn import functional as F
 from world_model.config import CastConfig
 from world_model.painter import CELL, PIXELS
 
-ANCHOR = (0, CastConfig.width // 2)
-"""The pixel of a drawing whose place is looked for; in every true frame it is inside."""
+REACH_PX = (12, 4)
+"""How far a player may move in a tick: rows, columns. Nothing is faster than a spring."""
+MOVES = tuple(2 * reach + 1 for reach in REACH_PX)
+MIDDLE = (CastConfig.height // 2, CastConfig.width // 2)
+"""The pixel of a drawing whose cell counts."""
 
 
-def find(found: Tensor) -> Tensor:
-    """Choose places and drawings from `found` (B, T, 16 + D, h, w); returns (B, T, 3) int64: top
-    and left in pixels, and the drawing."""
-    heat, drawings = _as_frames(found)
-    width = heat.shape[-1]
-    best = heat.flatten(1).argmax(1).float()  # exact, and dividing integers takes five operators
-    row = (best / width).floor()
-    column = best - row * width
-    shown = _drawings_at(drawings, row, column).argmax(1)
-    players = torch.stack([row - ANCHOR[0], column - ANCHOR[1], shown.float()], 1)
-    return torch.unflatten(players.long(), 0, found.shape[:2])
+def channels_for(drawings: int) -> int:
+    """Return what is said of a cell: moves by rows and by columns, a restart, and drawings."""
+    return sum(MOVES) + 1 + drawings
 
 
-def mark(players: Tensor, grid: torch.Size) -> Tensor:
-    """Draw where players (B, F, 3) are, for a network to see: (B, F, 16, h, w), 1 at the anchor's
-    pixel, else 0; nothing where it is outside."""
-    sides = (torch.arange(cells * CELL, device=players.device) for cells in grid)
+def find(found: Tensor, previous: Tensor, start: Tensor) -> Tensor:
+    """Follow a player through slots; returns places (B, T, 3) int64.
+
+    found (B, T, ..., h, w): logits; previous, start (B, 3): where it was in the last finished
+    frame, and in the first of the session.
+    """
+    places = []
+    for slot in found.unbind(1):
+        rows, columns, restart, drawings = _said(slot, previous)
+        moved = torch.stack([rows.argmax(1) - REACH_PX[0], columns.argmax(1) - REACH_PX[1]], 1)
+        place = torch.where(restart > 0, start[:, :2], previous[:, :2] + moved)
+        previous = torch.cat([place, drawings.argmax(1, keepdim=True)], 1)
+        places.append(previous)
+    return torch.stack(places, 1)
+
+
+def errors(
+    found: Tensor, places: Tensor, before: Tensor, restarts: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the cross-entropy (N,) of all that is said, and whether the place is wrong.
+
+    found (N, ..., h, w); places, before (N, 3): of this frame and the one before; restarts
+    (N,): whether the player restarts; how it moves does not count then.
+    """
+    rows, columns, restart, drawings = _said(found.float(), before)
+    stays = 1 - restarts
+    moves = [
+        (move + reach).clamp(0, 2 * reach)
+        for move, reach in zip((places - before)[:, :2].unbind(1), REACH_PX, strict=True)
+    ]
+    of_moves = [
+        F.cross_entropy(logits, move, reduction="none")
+        for logits, move in zip((rows, columns), moves, strict=True)
+    ]
+    of_restart = F.binary_cross_entropy_with_logits(restart[:, 0], restarts, reduction="none")
+    of_drawing = F.cross_entropy(drawings, places[:, 2], reduction="none")
+    moved_wrong = (rows.argmax(1) != moves[0]) | (columns.argmax(1) != moves[1])
+    wrong = ((restart[:, 0] > 0) != (restarts > 0)) | (moved_wrong & (restarts == 0))
+    return sum(of_moves) * stays + of_restart + of_drawing, wrong.float()
+
+
+def mark(places: Tensor, grid: torch.Size) -> Tensor:
+    """Draw places (B, F, 3) for a network to see: (B, F, 16, h, w), 1 at the pixel at the top
+    middle, else 0; nothing where it is outside."""
+    sides = (torch.arange(cells * CELL, device=places.device) for cells in grid)
     rows, columns = (
-        (players[..., axis, None] + ANCHOR[axis] == side).float() for axis, side in enumerate(sides)
+        (places[..., axis, None] + middle == side).float()
+        for axis, middle, side in zip((0, 1), (0, MIDDLE[1]), sides, strict=True)
     )
     marks = F.pixel_unshuffle(rows[..., :, None] * columns[..., None, :], CELL)
     return torch.unflatten(marks, 1, (-1, PIXELS))
 
 
-def errors(found: Tensor, players: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return cross-entropies (B, T) of place and drawing, and whether the place is wrong.
-
-    found (B, T, 16 + D, h, w); players (B, T, 3) as of `find`. One place more than there are pixels
-    is "not here", logit 0, for crops that do not show the player; its drawing does not count.
-    """
-    heat, drawings = _as_frames(found.float())
-    height, width = heat.shape[-2:]
-    top, left, drawing = players.flatten(0, 1).unbind(1)
-    row, column = top + ANCHOR[0], left + ANCHOR[1]
-    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    nowhere = height * width
-    place = torch.where(inside, row * width + column, nowhere)
-    logits = F.pad(heat.flatten(1), (0, 1))
-    of_place = F.cross_entropy(logits, place, reduction="none")
-    row, column = (torch.where(inside, at, 0).float() for at in (row, column))
-    shown = _drawings_at(drawings, row, column)
-    of_drawing = F.cross_entropy(shown, drawing, reduction="none") * inside
-    wrong = (logits.argmax(1) != place).float()
-    of_place, of_drawing, wrong = (
-        x.reshape(found.shape[:2]) for x in (of_place, of_drawing, wrong)
-    )
-    return of_place, of_drawing, wrong
-
-
-def _as_frames(found: Tensor) -> tuple[Tensor, Tensor]:
-    """Split `found` into logits of pixels (B * T, H, W) and of drawings (B * T, D, h, w)."""
-    flat = found.flatten(0, 1)
-    return F.pixel_shuffle(flat[:, :PIXELS], CELL)[:, 0], flat[:, PIXELS:]
-
-
-def _drawings_at(drawings: Tensor, row: Tensor, column: Tensor) -> Tensor:
-    """Return the logits (n, D) of the drawings, of the cells that pixels (n,) lie in."""
-    height, width = drawings.shape[-2:]
-    cell = (row / CELL).floor() * width + (column / CELL).floor()
-    there = cell[:, None] == torch.arange(height * width, device=cell.device)
-    logits: Tensor = (drawings.flatten(2) * there[:, None]).sum(2)
-    return logits
+def _said(found: Tensor, place: Tensor) -> list[Tensor]:
+    """Return the logits (B, ...) of the cells that players (B, 3) are in, part by part."""
+    grid = found.shape[-2:]
+    here = [
+        (((at + middle).float() / CELL).floor().clamp(0, cells - 1)[:, None]
+         == torch.arange(cells, device=place.device)).to(found)
+        for at, middle, cells in zip(place[:, :2].unbind(1), MIDDLE, grid, strict=True)
+    ]  # fmt: skip
+    mask = here[0][:, :, None] * here[1][:, None]
+    logits = (found * mask[:, None]).sum((2, 3))
+    return list(logits.split((*MOVES, 1, found.shape[1] - sum(MOVES) - 1), 1))

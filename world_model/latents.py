@@ -43,8 +43,8 @@ class LatentSet:
     `actions` (N, K + 1, A + 3) tokens, those that caused each frame (NOOP for the first);
     `changes` (n, 2): the (episode, tick) at which the held buttons changed; `bare` (N, C, h, w)
     the levels with nobody in them; `casts` (N, D, 4, H, W) the players' drawings; `players` (N,
-    K + 1, T, 3): top, left and drawing of the player in the frames of `held`; `restarts` (n, 2):
-    the (episode, tick) at which it was put back to the start.
+    K + 1, T, 3): top, left and drawing of the player in the frames of `held`; `restarts` (N,
+    K + 1, T): whether it has just been put back to the start there.
     """
 
     latents: Tensor
@@ -54,7 +54,7 @@ class LatentSet:
     bare: Tensor
     casts: Tensor
     players: NDArray[np.int64]
-    restarts: NDArray[np.int64]
+    restarts: NDArray[np.bool_]
 
     @property
     def episodes(self) -> int:
@@ -117,7 +117,7 @@ def load_latents(
         _encode_bare(recording, codec, compute),
         torch.from_numpy(np.stack([read_cast(sheet, CastConfig()) for sheet in sheets])),
         players,
-        np.argwhere(restarts),
+        restarts,
     )
 
 

@@ -17,7 +17,7 @@ from world_model.schedule import window_sigmas
 
 class TickOutput(NamedTuple):
     """`head` (B, C, h, w) finished latents; `window` (B, 4 + T, C, h, w) for the next tick;
-    `k`, `v` (B, depth, N, width) of the frame that has left the window; `trail` (B, 2, 3) for the
+    `k`, `v` (B, depth, N, width) of the frame that has left the window; `trail` (B, 3, 3) for the
     next tick; `x0` and `found` of every slot, as of `StepOutput`."""
 
     head: Tensor
@@ -55,7 +55,7 @@ class RollingStep(nn.Module):
             window, sigmas, actions, cache_k, cache_v, ages, trail, cast, corners, players
         )
         following = torch.cat([window[:, :2], window[:, 3:4], slide(x0, sigmas, noise)], 1)
-        trail = torch.cat([trail[:, 1:], players[:, :1]], 1)
+        trail = torch.cat([trail[:, :1], trail[:, 2:], players[:, :1]], 1)
         return TickOutput(x0[:, 0], following, k, v, trail, x0, found)
 
 
@@ -126,7 +126,7 @@ class RollOut:
             before = frames[:, earlier : earlier + 1]
             planned = torch.cat([frames[:, i : i + 1], plan], 1)
             self.window = torch.cat([fixed, before, slide(planned, self.sigmas, noises[i])], 1)
-            self.trail = trail[:, [earlier, i]]
+            self.trail = trail[:, [0, earlier, i]]
             self.previous_action = actions[:, i]
             if i < last:
                 finished, own = self.window[:, :4], actions[:, i : i + 1]

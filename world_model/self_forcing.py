@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from world_model.device import Compute
 from world_model.dit import TOKEN_CELLS
+from world_model.finding import MIDDLE
 from world_model.latents import LatentSet
 from world_model.painter import CELL
 from world_model.rolling import RollingStep, RollOut
@@ -49,18 +50,46 @@ class RollOutConfig:
     gate: float = 0.05
 
 
+class Way(NamedTuple):
+    """How players go through the slots of windows: `places` and `before` (..., T, 3), where they
+    are and were a frame before; `restarts` (..., T): 1 where they restart; `seen` (..., T): 1 where
+    that can be known."""
+
+    places: Tensor
+    before: Tensor
+    restarts: Tensor
+    seen: Tensor
+
+    def cropped(self, corners: Tensor, size: int) -> Way:
+        """See it from crops of `size` tokens at `corners` (B, 2): they know whom they have seen."""
+        places, before = crop_places(self.places, corners), crop_places(self.before, corners)
+        middle = before[..., :2] + torch.tensor(MIDDLE, device=before.device)
+        inside = (middle >= 0) & (middle < size * TOKEN_CELLS * CELL)
+        return Way(places, before, self.restarts, self.seen * inside.all(-1))
+
+
+def player_way(
+    data: LatentSet, episodes: NDArray[np.int64], heads: NDArray[np.int64], device: torch.device
+) -> Way:
+    """Return the ways of players in the windows at `heads` (same shape as `episodes`)."""
+    places = torch.from_numpy(data.players[episodes, heads]).to(device)
+    last = torch.from_numpy(data.players[episodes, heads - 1, :1]).to(device)
+    restarts = torch.from_numpy(data.restarts[episodes, heads]).to(device).float()
+    before = torch.cat([last, places[..., :-1, :]], -2)
+    return Way(places, before, restarts, torch.ones_like(restarts))
+
+
 class Lesson(NamedTuple):
-    """What a tick of the pool gave, and should have: x0 and target (B, T, C, h, w), `found` (B, T,
-    16 + D, h, w) and players (B, T, 3), previous (B, C, h, w) true frame, `keep` (B, h, w): which
-    cells the truth can judge, and `seen` (B, T): whether it can judge the player's place."""
+    """What a tick of the pool gave, and should have: x0 and target (B, T, C, h, w), previous
+    (B, C, h, w) true frame, `keep` (B, h, w): which cells the truth can judge, `found` (B, T, ...,
+    h, w), and the `way` of the player."""
 
     x0: Tensor
     target: Tensor
-    found: Tensor
-    players: Tensor
     previous: Tensor
     keep: Tensor
-    seen: Tensor
+    found: Tensor
+    way: Way
 
 
 class Group:
@@ -93,27 +122,20 @@ class Group:
         target = self._cut(self.data.gather(self.data.held[self.episodes, self.now], device))
         previous = self.data.held[self.episodes, self.now - 1, :1]
         previous_frame = self._cut(self.data.gather(previous, device))
-        players, seen = self._players(device)
+        way = player_way(self.data, self.episodes, self.now, device)
+        if self.crop_tokens is not None:
+            assert out.corners is not None
+            way = way.cropped(out.corners, self.crop_tokens)
         with self.compute.autocast():
-            result = out.tick(action, torch.randn_like(out.window[:, 3:]), players)
+            result = out.tick(action, torch.randn_like(out.window[:, 3:]), way.places)
         keep, entering = self._judgeable(target, previous_frame)
         error = (result.head.detach().float() - target[:, 0]).square().mean(1)
         tracks = F.avg_pool2d(error * keep, TOKEN_CELLS).amax((1, 2)) < self.gate
         self.now += 1
         self.done = (~tracks | entering).cpu().numpy() | (self.now > self.data.ticks)
         keep = keep * tracks[:, None, None]
-        seen = seen * tracks[:, None]
-        return Lesson(result.x0, target, result.found, players, previous_frame[:, 0], keep, seen)
-
-    def _players(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Return where the players will be (B, T, 3), and whether a crop can know it (B, T)."""
-        players = torch.from_numpy(self.data.players[self.episodes, self.now]).to(device)
-        if self.crop_tokens is None:
-            return players, torch.ones_like(players[..., 0]).float()
-        before = torch.from_numpy(self.data.players[self.episodes, self.now - 1, :1]).to(device)
-        assert self.out is not None
-        assert self.out.corners is not None
-        return crop_players(players, before, self.out.corners, self.crop_tokens)
+        way = way._replace(seen=way.seen * tracks[:, None])
+        return Lesson(result.x0, target, previous_frame[:, 0], keep, result.found, way)
 
     def _judgeable(self, target: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
         """Tell which cells (B, h, w) a world can know, and which worlds (B,) to leave.
@@ -148,7 +170,7 @@ class Group:
             scenery, frames, plan = (
                 crop(part, corners, self.crop_tokens) for part in (scenery, frames, plan)
             )
-            trail, _ = crop_players(trail, trail, corners, self.crop_tokens)
+            trail = crop_places(trail, corners)
         fresh = RollOut(self.step, len(rows), device, corners, grid)
         shape = (count, len(rows), 1 + config.window.slots, *frames.shape[2:])
         with self.compute.autocast():
@@ -205,21 +227,10 @@ def moving_corners(before: Tensor, after: Tensor, size: int) -> Tensor:
     return torch.minimum(corners.clamp(min=0), most)
 
 
-def crop_players(
-    players: Tensor, before: Tensor, corners: Tensor, size: int
-) -> tuple[Tensor, Tensor]:
-    """See players (B, ..., 3) from crops of `size` tokens at `corners` (B, 2).
-
-    Returns them too, and (B, ...) whether the crops can know: not where somebody appears that the
-    frame before, with players `before` (same shape, or 1), did not show.
-    """
+def crop_places(places: Tensor, corners: Tensor) -> Tensor:
+    """See places (B, ..., 3) from crops at `corners` (B, 2)."""
     corner = F.pad(corners, (0, 1)) * TOKEN_CELLS * CELL
-    corner = corner.reshape(len(corners), *[1] * (players.ndim - 2), 3)
-    players, before = players - corner, before - corner
-    side = size * TOKEN_CELLS * CELL
-    shown, was_shown = ((p[..., :2] > -CELL).all(-1) & (p[..., :2] < side).all(-1)
-                        for p in (players, before))  # fmt: skip
-    return players, (was_shown | ~shown).float()
+    return places - corner.reshape(len(corners), *[1] * (places.ndim - 2), 3)
 
 
 def open_edges(corners: Tensor, size: int, grid: tuple[int, int]) -> Tensor:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from world_model.actions import DROPPED, UNKNOWN, mark_token
-from world_model.cast import NOWHERE
 from world_model.codec import Codec
 from world_model.config import WorldConfig
 from world_model.device import Compute
@@ -33,10 +32,12 @@ from world_model.self_forcing import (
     MOVED,
     Group,
     RollOutConfig,
+    Way,
     crop,
-    crop_players,
+    crop_places,
     moving_corners,
     open_edges,
+    player_way,
     recorded_start,
 )
 
@@ -53,9 +54,8 @@ SMALL_ERROR = 0.03
 BORROWING_COST = 3e-3
 """For taking a pixel from the sink or from elsewhere where it does not matter: there, the sink may
 show the player."""
-FIND_COST = 0.03
-"""Of a nat of doubt about the player's place or drawing."""
-NO_TRAIL_SHARE = 0.1
+FIND_COST = 0.1
+"""Of a nat of doubt about how the player moves and looks."""
 CLIP_TICKS = 4
 EARLY_TICKS = 12
 CHANGE_SHARE, EARLY_SHARE, RESTART_SHARE = 0.5, 0.2, 0.25
@@ -113,6 +113,7 @@ class WorldTask:
         self.optimizers = build_optimizers(
             self.dit, lr=lr, matrix_lr=matrix_lr, matrices=self.dit.matrices, dtype=compute.dtype
         )
+        self._restarts = np.argwhere(data.restarts[:, :, 0])
         self._pool: list[Group] = []
         slots = config.window.slots
         self.weights = torch.tensor(SLOT_WEIGHTS[:slots], device=compute.device)
@@ -145,18 +146,13 @@ class WorldTask:
         sigmas = self._jittered(target.shape[:3])
         haunt(clean, sigmas, self.data, episodes, frames, rng, share=self.ghost_share)
         scenery, cast = self.data.scenery(episodes, device), self.data.cast(episodes, device)
-        players = torch.from_numpy(self.data.players[rows, heads]).to(device)
-        seen = torch.ones_like(sigmas)
+        way = player_way(self.data, np.broadcast_to(rows, heads.shape), heads, device)
         trail = torch.from_numpy(self.data.players[rows, times, 0]).to(device)
-        forgotten = torch.rand(batch, device=device) < NO_TRAIL_SHARE
-        trail[forgotten] = torch.tensor(NOWHERE, device=device)
         corners, unknown = None, torch.zeros(1, dtype=torch.bool, device=device)
         if cropped:
             size = self.crops.tokens
             corners = moving_corners(clean[:, -CLIP_TICKS:], target[:, :, 0], size)
-            before = torch.from_numpy(self.data.players[rows, heads - 1, :1]).to(device)
-            players, seen = crop_players(players, before, corners, size)
-            trail, _ = crop_players(trail, trail, corners, size)
+            way, trail = way.cropped(corners, size), crop_places(trail, corners)
             clean, plan, target, scenery = (
                 crop(part, corners, size) for part in (clean, plan, target, scenery)
             )
@@ -174,12 +170,12 @@ class WorldTask:
                 actions[:, :, None].expand(-1, -1, slots, -1),
                 trail,
                 cast,
-                players,
+                way.places,
                 corners,
             )
         moved = _moved(target, clean[:, -CLIP_TICKS:])
         keep = (~(unknown & (moved > MOVED))).float()
-        return self._find_errors(self._errors(x0, target, moved, keep), found, players, seen)
+        return self._find_errors(self._errors(x0, target, moved, keep), found, way)
 
     def _roll_out_losses(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Advance one group of the pool of self-played worlds by a tick."""
@@ -195,11 +191,12 @@ class WorldTask:
                 for tokens, batch in whole + crops * config.groups
             ]  # fmt: skip
         lesson = self._pool[int(rng.integers(len(self._pool)))].advance(rng)
-        x0, target, found, players, previous, keep, seen = (part[:, None] for part in lesson)
+        x0, target, previous, keep, found = (part[:, None] for part in lesson[:-1])
+        way = Way(*(part[:, None] for part in lesson.way))
         keep = keep[:, :, None].expand(-1, -1, target.shape[2], -1, -1)
         losses = self._errors(x0, target, _moved(target, previous), keep)
         tracking = lesson.keep.amax((1, 2)).mean()
-        return self._find_errors(losses, found, players, seen) | {"tracking": tracking}
+        return self._find_errors(losses, found, way) | {"tracking": tracking}
 
     def _choose_clips(
         self, rng: np.random.Generator, length: int, batch: int
@@ -216,7 +213,7 @@ class WorldTask:
         early = (kinds > CHANGE_SHARE) & (kinds < CHANGE_SHARE + EARLY_SHARE)
         starts[early] = rng.integers(0, min(EARLY_TICKS, last) + 1, size=int(early.sum()))
         changed, restarted = kinds <= CHANGE_SHARE, kinds > 1 - RESTART_SHARE
-        for late, rows in ((self.data.changes, changed), (self.data.restarts, restarted)):
+        for late, rows in ((self.data.changes, changed), (self._restarts, restarted)):
             count = int(rows.sum()) if len(late) else 0
             if not count:
                 continue
@@ -273,18 +270,16 @@ class WorldTask:
         head = (error[:, :, 0] * keep[:, :, 0]).mean((2, 3)).sum() / windows
         return {"loss": loss + BORROWING_COST * self.dit.painter.borrowed, "head_mse": head}
 
-    def _find_errors(
-        self, losses: dict[str, Tensor], found: Tensor, players: Tensor, seen: Tensor
-    ) -> dict[str, Tensor]:
-        """Add the errors of finding the player to `losses`.
+    def _find_errors(self, losses: dict[str, Tensor], found: Tensor, way: Way) -> dict[str, Tensor]:
+        """Add the errors of following the player to `losses`.
 
-        found (B, P, T, 16 + D, h, w); players (B, P, T, 3); seen (B, P, T): which to judge.
+        found (B, P, T, ..., h, w) and a `way` of the same B, P, T.
         """
-        pairs = (part.flatten(0, 1) for part in (found, players))
-        place, drawing, wrong = (part.unflatten(0, seen.shape[:2]) for part in errors(*pairs))
-        heads = seen[:, :, 0].sum().clamp(min=1)
-        loss = ((place + drawing) * seen * self.weights).sum() / heads
-        missed = (wrong[:, :, 0] * seen[:, :, 0]).sum() / heads
+        flat = (part.flatten(0, 2) for part in (found, *way[:3]))
+        error, wrong = (part.reshape(way.seen.shape) for part in errors(*flat))
+        heads = way.seen[:, :, 0].sum().clamp(min=1)
+        loss = (error * way.seen * self.weights).sum() / heads
+        missed = (wrong[:, :, 0] * way.seen[:, :, 0]).sum() / heads
         return losses | {"loss": losses["loss"] + FIND_COST * loss, "find": loss, "missed": missed}
 
     @torch.no_grad()

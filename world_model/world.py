@@ -85,8 +85,8 @@ class RollingWorld:
         self._new = {name: np.zeros(kv, np.float32) for name in ("k", "v")}
         cast = config.cast
         self._cast = np.zeros((1, cast.drawings, 4, cast.height, cast.width), np.float32)
-        # Where the player was in the two last finished frames, as the cast tells at the start.
-        self._trail = np.zeros((1, 2, 3), np.int64)
+        # Where the player was in the first frame, in the last but one and in the last.
+        self._trail = np.zeros((1, 3, 3), np.int64)
         self._next_trail = np.zeros_like(self._trail)
         self._latents = np.zeros((1, *latent), np.float32)
         self._pixels: Frame = np.zeros((1, *config.frame_shape), np.uint8)
@@ -146,17 +146,18 @@ class RollingWorld:
         self._windows[0][0, 0] = self._encoded(scenery)
         for i, frame in enumerate(resting):
             latents = self._encoded(frame)
-            place = locate(frame, self._cast[0])
-            self._trail[0, 1] = NOWHERE if place is None else place
+            self._trail[0, 2] = locate(frame, self._cast[0]) or NOWHERE
+            if i == 0:
+                self._trail[0, 0] = self._trail[0, 2]
             if i < 2:  # the frame after the sink need not be its successor
-                self._trail[0, 0] = self._trail[0, 1]
+                self._trail[0, 1] = self._trail[0, 2]
             self._draw_noise()
             window = self._windows[self._tick % 2][0]
             window[1 + i : 3] = latents
             self._renoise(window[3:], latents)
             if i < len(resting) - 1:
                 self._advance()
-                self._trail[0, 0] = self._trail[0, 1]
+                self._trail[0, 1] = self._trail[0, 2]
         return self._frame
 
     def _encoded(self, frame: Frame) -> Array:

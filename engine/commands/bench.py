@@ -12,15 +12,20 @@ import click
 
 from engine.commands.compare import margin_option, print_ratios
 from engine.commands.errors import told_to_the_user
-from engine.commands.options import json_option, threads_option
+from engine.commands.options import BACKENDS, json_option, threads_option
 from engine.commands.parts import BackendOptions, Parts
 
 if TYPE_CHECKING:
     from engine.loop import World
 
 
-def _words(_context: click.Context, _option: click.Parameter, text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
+def _backends(_context: click.Context, _option: click.Parameter, text: str) -> list[str]:
+    names = [word.strip() for word in text.split(",") if word.strip()]
+    unknown = [name for name in names if name not in BACKENDS]
+    if unknown or not names:
+        known = ", ".join(BACKENDS)
+        raise click.BadParameter(f"{', '.join(unknown) or text!r}: choose from {known}")
+    return list(dict.fromkeys(names))
 
 
 @click.command()
@@ -29,7 +34,7 @@ def _words(_context: click.Context, _option: click.Parameter, text: str) -> list
     "--backends",
     default="onnxruntime,openvino,openvino-bf16,torch",
     show_default=True,
-    callback=_words,
+    callback=_backends,
     help="Those to measure, separated by commas; one that is not installed says so.",
 )
 @click.option(

@@ -2,6 +2,8 @@
 
 import click
 
+BACKENDS = ("onnxruntime", "openvino", "openvino-bf16", "torch", "torch-compiled")
+
 actions_option = click.option(
     "--actions",
     metavar="FILE|random",
@@ -15,7 +17,7 @@ fps_option = click.option(
 )
 backend_option = click.option(
     "--backend",
-    type=click.Choice(["onnxruntime", "openvino", "openvino-bf16", "torch", "torch-compiled"]),
+    type=click.Choice(BACKENDS),
     default="onnxruntime",
     show_default=True,
     help="What runs the world; all but the default are extras.",

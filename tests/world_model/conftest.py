@@ -62,7 +62,7 @@ def numbered() -> Callable[[WorldConfig, NDArray[np.bool_]], LatentSet]:
             -torch.ones(len(held), *config.latent_shape),
             torch.zeros(len(held), cast.drawings, 4, cast.height, cast.width),
             np.zeros((*branches.held.shape, 3), np.int64),
-            np.zeros((0, 2), np.int64),
+            np.zeros(branches.held.shape, np.bool_),
         )
 
     return build

@@ -54,9 +54,9 @@ class Moment:
             torch.cat([self.clean_actions[:, -1:], self.slot_actions], 1),
         )
 
-    def last_two(self) -> Tensor:
+    def trail_of_window(self) -> Tensor:
         last = self.clean.shape[1] - 1
-        return self.trail[:, [predecessor(last), last]]
+        return self.trail[:, [0, predecessor(last), last]]
 
     def cut(self, frames: int) -> Moment:
         return replace(self, clean=self.clean[:, :frames],
@@ -185,13 +185,13 @@ def step_at(dit: RollingDiT, moment: Moment) -> StepOutput:
     for frames in range(1, moment.clean.shape[1]):
         window, actions = moment.cut(frames).window()
         ages = torch.from_numpy(index.ages.copy())
-        trail = moment.cut(frames).last_two()
+        trail = moment.cut(frames).trail_of_window()
         out = dit.step(window, sigmas, actions, cache_k, cache_v, ages, trail, moment.cast)
         place = index.push()
         cache_k[:, :, place], cache_v[:, :, place] = out.k, out.v
     window, actions = moment.window()
     memory = cache_k, cache_v, torch.from_numpy(index.ages)
-    trail, players = moment.last_two(), moment.players
+    trail, players = moment.trail_of_window(), moment.players
     return dit.step(window, sigmas, actions, *memory, trail, moment.cast, players=players)
 
 
@@ -296,7 +296,7 @@ def test_what_is_remembered_of_a_frame_is_what_a_step_makes_of_it(
     shape = (BATCH, config.dit.depth, config.window.cache_frames, config.tokens, config.dit.width)
     memory = torch.randn(shape), torch.randn(shape), torch.tensor([4.0, 3.0, 2.0])
     with torch.no_grad():
-        trail = clip.moment(0).last_two()
+        trail = clip.moment(0).trail_of_window()
         out = dit.step(window, sigmas, actions, *memory, trail, clip.cast)
         kept = dit.remember(window[:, :4], sigmas[:1], actions[:, :1], *memory, trail)
     torch.testing.assert_close(kept, (out.k, out.v))
@@ -304,18 +304,16 @@ def test_what_is_remembered_of_a_frame_is_what_a_step_makes_of_it(
 
 def test_where_players_are_is_found_if_it_is_not_told(dit: RollingDiT, clip: Clip) -> None:
     moment = clip.moment(0)
-    told = step_at(dit, moment)
-    places = find(told.found)
-    assert places.shape == moment.players.shape
     window, actions = moment.window()
     sigmas, config = torch.from_numpy(window_sigmas(dit.window)), dit.config
     shape = (BATCH, config.dit.depth, config.window.cache_frames, config.tokens, config.dit.width)
     memory = torch.randn(shape), torch.randn(shape), torch.tensor([4.0, 3.0, 2.0])
     with torch.no_grad():
-        memory = *memory, moment.last_two(), clip.cast
-        alone = dit.step(window, sigmas, actions, *memory)
-        again = dit.step(window, sigmas, actions, *memory, players=find(alone.found))
-    assert torch.equal(alone.players, find(alone.found))
+        trail = moment.trail_of_window()
+        alone = dit.step(window, sigmas, actions, *memory, trail, clip.cast)
+        places = find(alone.found, trail[:, 2], trail[:, 0])
+        again = dit.step(window, sigmas, actions, *memory, trail, clip.cast, players=places)
+    assert torch.equal(alone.players, places)
     assert torch.equal(alone.x0, again.x0)
 
 

@@ -1,4 +1,4 @@
-"""Finding the player: one pixel of all, the drawing of its cell, and what errors cost."""
+"""Following the player: what the cell it is in says counts, and what errors cost."""
 
 from __future__ import annotations
 
@@ -6,57 +6,74 @@ import pytest
 import torch
 from torch import Tensor
 
-from world_model.finding import ANCHOR, errors, find, mark
-from world_model.painter import CELL, PIXELS
+from world_model.finding import MIDDLE, MOVES, REACH_PX, channels_for, errors, find, mark
+from world_model.painter import CELL
 
-HEIGHT, WIDTH, DRAWINGS = 3, 5, 4
+HEIGHT, WIDTH, DRAWINGS = 6, 7, 4
 SURE = 50.0
 
 
-def pointing(places: list[tuple[int, int, int]]) -> Tensor:
-    """Say (1, T, 16 + D, h, w) that the anchor is at pixel (row, column), and which drawing it is;
-    the other cells think of another."""
-    found = torch.zeros(1, len(places), PIXELS + DRAWINGS, HEIGHT, WIDTH)
-    for slot, (row, column, drawing) in enumerate(places):
-        cell = row // CELL, column // CELL
-        found[0, slot, row % CELL * CELL + column % CELL, *cell] = SURE
-        found[0, slot, PIXELS + (drawing + 1) % DRAWINGS] = SURE
-        found[0, slot, PIXELS + drawing, *cell] = 2 * SURE
+def said(at: tuple[int, int], move: tuple[int, int], drawing: int, *, restart: bool) -> Tensor:
+    """Say (1, ..., h, w) in the cell of a player at pixel `at` how it moves; others say else."""
+    logits = torch.zeros(channels_for(DRAWINGS))
+    logits[REACH_PX[0] + move[0]] = SURE
+    logits[MOVES[0] + REACH_PX[1] + move[1]] = SURE
+    logits[sum(MOVES)] = SURE if restart else -SURE
+    logits[sum(MOVES) + 1 + drawing] = SURE
+    found = torch.randn(1, len(logits), HEIGHT, WIDTH) * SURE
+    row, column = ((place + middle) // CELL for place, middle in zip(at, MIDDLE, strict=True))
+    found[0, :, min(row, HEIGHT - 1), min(column, WIDTH - 1)] = logits
     return found
 
 
-def test_the_likeliest_pixel_is_the_place_and_its_cell_knows_the_drawing() -> None:
-    places = [(0, 0, 1), (7, 13, 3), (11, 19, 0)]
-    expected = [[row - ANCHOR[0], column - ANCHOR[1], drawing] for row, column, drawing in places]
-    assert find(pointing(places)).tolist() == [expected]
+def test_a_player_moves_as_its_cell_says_slot_by_slot() -> None:
+    previous, start = torch.tensor([[3, 5, 0]]), torch.tensor([[1, 2, 0]])
+    slots = [
+        said((3, 5), (-2, 3), 1, restart=False),
+        said((1, 8), (11, -4), 3, restart=False),
+        said((12, 4), (1, 1), 2, restart=True),
+        said((1, 2), (-1, 0), 0, restart=False),
+    ]
+    places = find(torch.stack(slots, 1), previous, start)
+    assert places.tolist() == [[[1, 8, 1], [12, 4, 3], [1, 2, 2], [0, 2, 0]]]
 
 
-def test_marks_are_where_find_would_find_them_and_none_outside() -> None:
-    players = torch.tensor([[[4, 6, 0], [0, -ANCHOR[1], 0], [-1000, -1000, 0]]])
-    marks = mark(players, torch.Size((HEIGHT, WIDTH)))
+def test_a_player_that_falls_out_of_the_frame_is_still_in_its_last_row() -> None:
+    bottom = CELL * HEIGHT - 1
+    found = said((bottom, 4), (3, 0), 1, restart=False)
+    places = find(found[:, None], torch.tensor([[bottom, 4, 0]]), torch.zeros(1, 3).long())
+    assert places.tolist() == [[[bottom + 3, 4, 1]]]
+
+
+@pytest.mark.parametrize(
+    ("change", "cost", "wrong"),
+    [((0, 0, 0), 0, 0), ((1, 0, 0), SURE, 1), ((0, -1, 0), SURE, 1), ((0, 0, 1), SURE, 0)],
+)
+def test_what_is_right_costs_nothing_and_what_is_wrong_much(
+    change: tuple[int, int, int], cost: float, wrong: int
+) -> None:
+    before = torch.tensor([[9, 6, 0]])
+    places = torch.tensor([[7, 8, 2]]) + torch.tensor([change])
+    found = said((9, 6), (-2, 2), 2, restart=False)
+    error, missed = errors(found, places, before, torch.zeros(1))
+    assert error.item() == pytest.approx(cost, abs=1e-3)
+    assert missed.item() == wrong
+
+
+def test_how_a_player_moves_does_not_count_where_it_restarts() -> None:
+    before, places = torch.tensor([[9, 6, 0]]), torch.tensor([[0, 1, 2]])
+    found = said((9, 6), (5, 4), 2, restart=True)
+    error, missed = errors(found, places, before, torch.ones(1))
+    assert (error.item(), missed.item()) == (pytest.approx(0, abs=1e-3), 0)
+    error, missed = errors(found, places, before, torch.zeros(1))
+    assert error.item() > SURE
+    assert missed.item() == 1
+
+
+def test_marks_are_at_the_top_middle_of_places_and_none_is_outside() -> None:
+    places = torch.tensor([[[4, 6, 0], [0, -MIDDLE[1], 0], [-1000, -1000, 0]]])
+    marks = mark(places, torch.Size((HEIGHT, WIDTH)))
     assert marks.sum((2, 3, 4)).tolist() == [[1, 1, 0]]
-    found = torch.cat([SURE * marks, torch.zeros(1, 3, DRAWINGS, HEIGHT, WIDTH)], 2)
-    assert torch.equal(find(found)[:, :2], players[:, :2])
-
-
-def test_what_is_found_costs_nothing_and_what_is_missed_much() -> None:
-    found = pointing([(4, 9, 2), (4, 9, 2), (4, 9, 2)])
-    players = find(found)
-    players[0, 1, 0] += 1
-    players[0, 2, 2] = 1
-    place, drawing, wrong = errors(found, players)
-    assert place[0].tolist() == pytest.approx([0, SURE, 0], abs=1e-3)
-    assert drawing[0].tolist() == pytest.approx([0, 0, 2 * SURE], abs=1e-3)
-    assert wrong[0].tolist() == [0, 1, 0]
-
-
-@pytest.mark.parametrize("where", [(-1, 3), (HEIGHT * CELL, 3), (2, -ANCHOR[1] - 1), (2, 40)])
-def test_a_player_that_a_crop_does_not_show_is_to_be_found_nowhere(where: tuple[int, int]) -> None:
-    nowhere = torch.full((1, 1, PIXELS + DRAWINGS, HEIGHT, WIDTH), -SURE)
-    players = torch.tensor([[[*where, 1]]])
-    place, drawing, wrong = errors(nowhere, players)
-    assert place.item() == pytest.approx(0, abs=1e-3)
-    assert (drawing.item(), wrong.item()) == (0, 0)
-    place, drawing, wrong = errors(pointing([(4, 9, 2)]), players)
-    assert place.item() == pytest.approx(SURE, abs=1e-3)
-    assert (drawing.item(), wrong.item()) == (0, 1)
+    pixels = torch.nn.functional.pixel_shuffle(marks[0], CELL)[:, 0]
+    assert pixels[0].nonzero().tolist() == [[4, 6 + MIDDLE[1]]]
+    assert pixels[1].nonzero().tolist() == [[0, 0]]

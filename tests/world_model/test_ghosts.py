@@ -35,7 +35,7 @@ def data() -> LatentSet:
         torch.zeros(1, 1, SIDE, SIDE),
         torch.zeros(1, 1, 4, CELL, CELL),
         np.stack(drawn, -1)[None],
-        np.zeros((0, 2), np.int64),
+        np.zeros((1, *index.shape), np.bool_),
     )
 
 

@@ -105,7 +105,7 @@ def test_start_frames_but_the_last_go_one_by_one_into_the_cache(
         assert torch.equal(call["window"][:, 1], given["frames"][:, 0])
         before = i if i < 2 else i - 1
         assert torch.equal(call["window"][:, 2], given["frames"][:, before])
-        assert torch.equal(call["trail"], given["trail"][:, [before, i]])
+        assert torch.equal(call["trail"], given["trail"][:, [0, before, i]])
         assert torch.equal(call["actions"], given["actions"][:, i : i + 1])
     assert out.index.pushed == tiny.window.cache_frames
     assert out.cache_k[0, 0, :, 0, 0].tolist() == [1, 2, 3]
@@ -121,7 +121,7 @@ def test_the_first_window_is_the_last_frame_and_the_plan_at_their_levels(
     torch.testing.assert_close(out.window[:, 3:], slide(planned, sigmas, given["noises"][-1]))
     assert torch.equal(out.window[:, 0], given["scenery"])
     assert torch.equal(out.window[:, 1:3], given["frames"][:, [0, -2]])
-    assert torch.equal(out.trail, given["trail"][:, -2:])
+    assert torch.equal(out.trail, given["trail"][:, [0, -2, -1]])
 
 
 def test_a_new_action_conditions_all_slots_and_the_one_before_the_previous_frame(
@@ -157,7 +157,7 @@ def test_each_tick_gets_the_window_that_the_last_one_left_and_grows_older(
 
 
 @torch.no_grad()
-def test_the_trail_is_where_the_player_was_in_the_two_last_frames(
+def test_the_trail_is_where_the_player_was_at_the_start_and_in_the_two_last_frames(
     tiny: WorldConfig, dit: RollingDiT
 ) -> None:
     out = RollOut(RollingStep(dit), BATCH, CPU)
@@ -165,9 +165,10 @@ def test_the_trail_is_where_the_player_was_in_the_two_last_frames(
     told = torch.randint(0, 20, (3, BATCH, tiny.window.slots, 3))
     for players in told:
         out.tick(given["actions"][:, 0], torch.randn(given["noises"][0].shape), players)
-    assert torch.equal(out.trail, told[1:, :, 0].transpose(0, 1))
+    start, last = given["trail"][:, 0], told[2, :, 0]
+    assert torch.equal(out.trail, torch.stack([start, told[1, :, 0], last], 1))
     found = out.tick(given["actions"][:, 0], torch.randn(given["noises"][0].shape)).found
-    assert torch.equal(out.trail[:, 1], find(found)[:, 0])
+    assert torch.equal(out.trail[:, 2], find(found, last, start)[:, 0])
 
 
 def test_gradients_stay_within_a_tick(tiny: WorldConfig, dit: RollingDiT) -> None:

@@ -24,10 +24,11 @@ from world_model.self_forcing import (
     EDGE,
     Group,
     Moments,
+    Way,
     crop,
-    crop_players,
     moving_corners,
     open_edges,
+    player_way,
 )
 
 EPISODES, TICKS, BATCH = 4, 14, 5
@@ -82,7 +83,7 @@ def test_a_lesson_asks_for_the_branch_of_the_action_that_was_played(
         assert torch.equal(group.out.previous_action, action)
         assert lesson.x0.requires_grad
         assert (lesson.keep == 1).all()
-        assert (lesson.seen == 1).all()
+        assert (lesson.way.seen == 1).all()
 
 
 def test_a_world_that_tracks_goes_on_to_the_end_of_its_episode_on_its_own_output(
@@ -107,7 +108,7 @@ def test_worlds_that_have_left_the_truth_start_anew_and_teach_nothing(
     lesson = group.advance(np.random.default_rng(0))
     assert group.done.all()
     assert not lesson.keep.any()
-    assert not lesson.seen.any()
+    assert not lesson.way.seen.any()
 
 
 @torch.no_grad()
@@ -182,15 +183,28 @@ def test_every_game_is_cropped_at_its_own_corner() -> None:
         assert games.shape == (3, TOKEN_CELLS, TOKEN_CELLS)
 
 
-def test_a_crop_knows_players_that_it_has_seen_and_that_none_is_there() -> None:
+def test_a_way_leads_from_slot_to_slot_and_begins_at_the_frame_before(data: LatentSet) -> None:
+    places = np.random.default_rng(0).integers(0, 50, data.players.shape)
+    restarts = np.random.default_rng(1).random(data.restarts.shape) < 0.5
+    known = replace(data, players=places, restarts=restarts)
+    way = player_way(known, np.array([1, 3]), np.array([4, 7]), COMPUTE.device)
+    for row, (episode, head) in enumerate(((1, 4), (3, 7))):
+        assert way.places[row].tolist() == places[episode, head].tolist()
+        before = [places[episode, head - 1, 0], *places[episode, head, :-1]]
+        assert way.before[row].tolist() == np.stack(before).tolist()
+        assert way.restarts[row].tolist() == restarts[episode, head].tolist()
+    assert (way.seen == 1).all()
+
+
+def test_a_crop_can_follow_whom_it_has_seen() -> None:
     corners, size = torch.tensor([[1, 2]]), 2
     px = TOKEN_CELLS * CELL
-    inside, outside = (px + 5, 2 * px + 9), (0, 0)
-    players = torch.tensor([[[*inside, 1], [*outside, 2]]])
-    for before, known in ((inside, [1, 1]), (outside, [0, 1])):
-        seen_from, can_know = crop_players(players, torch.tensor([[[*before, 0]]]), corners, size)
-        assert seen_from.tolist() == [[[5, 9, 1], [-px, -2 * px, 2]]]
-        assert can_know.tolist() == [known]
+    inside, outside = [px + 5, 2 * px + 9, 1], [0, 0, 2]
+    places = torch.tensor([[inside, outside, inside]])
+    before = torch.tensor([[inside, inside, outside]])
+    way = Way(places, before, torch.zeros(1, 3), torch.ones(1, 3)).cropped(corners, size)
+    assert way.places[0, :2].tolist() == [[5, 9, 1], [-px, -2 * px, 2]]
+    assert way.seen.tolist() == [[1, 1, 0]]
 
 
 def test_edges_of_a_crop_are_open_but_where_the_frame_ends() -> None:

@@ -144,8 +144,8 @@ def test_the_trail_begins_where_the_start_frames_show_the_player_and_goes_on(
     play(world, start)
     trails = [[tuple(place) for place in tick["trail"][0].tolist()] for tick in backend.ticks]
     a, b, c, d = ((*place, 1) for place in places)
-    assert trails[:4] == [[a, a], [b, b], [b, c], [c, d]]
-    later = [[tuple(x + n for x in place) for place in (c, d)] for n in range(1, len(HELD))]
+    assert trails[:4] == [[a, a, a], [a, b, b], [a, b, c], [a, c, d]]
+    later = [[tuple(x + n for x in place) for place in (a, c, d)] for n in range(1, len(HELD))]
     assert trails[4:] == later
 
 

@@ -1,0 +1,63 @@
+"""Other backends than the default: they play the same, and the default steps in for them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from export.loading import load_world
+from world_model.errors import WorldError
+
+
+@pytest.mark.parametrize(
+    ("backend", "tolerance"), [("torch", 1e-3), ("openvino", 2e-3), ("openvino-bf16", 0.5)]
+)
+def test_another_backend_plays_what_the_default_does(
+    exported: Any, backend: str, tolerance: float
+) -> None:
+    if backend.startswith("openvino"):
+        pytest.importorskip("openvino")
+    config = exported.config
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (config.window.start_frames, *config.frame_shape), np.uint8)
+    one, other = load_world(exported.directory), load_world(exported.directory, backend=backend)
+    assert other.backend == backend
+    for world in (one, other):
+        world.reset(frames, seed=3)
+    for action in rng.random((4, 3)) < 0.5:
+        expected, latents = one.denoise(action), other.denoise(action)
+        np.testing.assert_allclose(latents, expected, atol=tolerance)
+        for name, array in one.memory.items():  # rounding errors grow in a world that feeds on them
+            other.memory[name][:] = array
+
+
+def test_a_backend_that_is_not_installed_names_its_extra_and_the_default_plays(
+    exported: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.delitem(sys.modules, "export.openvino_backend", raising=False)
+    said: list[str] = []
+    world = load_world(exported.directory, backend="openvino", say=said.append)
+    assert world.backend == "onnxruntime"
+    assert len(said) == 1
+    assert "openvino cannot play tiny" in said[0]
+    assert "pip install 'rollplay[openvino]'" in said[0]
+    with pytest.raises(WorldError, match=r"rollplay\[openvino\]"):
+        load_world(exported.directory, backend="openvino")
+
+
+def test_openvino_names_graphs_that_are_missing_broken_or_of_another_world(bundle: Path) -> None:
+    pytest.importorskip("openvino")
+    (bundle / "decode.onnx").write_bytes((bundle / "encode.onnx").read_bytes())
+    with pytest.raises(WorldError, match=r"decode\.onnx does not fit config\.json"):
+        load_world(bundle, backend="openvino")
+    (bundle / "decode.onnx").write_bytes(b"not a graph")
+    with pytest.raises(WorldError, match=r"decode\.onnx: not a graph that OpenVINO can run"):
+        load_world(bundle, backend="openvino")
+    (bundle / "step.onnx").unlink()
+    with pytest.raises(WorldError, match=r"step\.onnx: missing; export the world again"):
+        load_world(bundle, backend="openvino")
