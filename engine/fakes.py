@@ -101,6 +101,11 @@ class FakeWorld:
         self._frame[top : top + _SPRITE_PX, left : left + _SPRITE_PX] = 255
         return self._frame
 
+    @property
+    def strayed(self) -> tuple[float, float]:
+        """A little more than at the start."""
+        return 0.03, 0.02
+
     def in_flight(self) -> NDArray[np.uint8]:
         """Two grey squares."""
         return np.full((2, 8, 8, 3), 128, np.uint8)

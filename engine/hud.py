@@ -70,6 +70,9 @@ class Inside(Protocol):
     @property
     def cache_fill(self) -> tuple[int, int]: ...
 
+    @property
+    def strayed(self) -> tuple[float, float]: ...
+
     def in_flight(self) -> NDArray[np.uint8]: ...
 
 
@@ -97,11 +100,16 @@ def speed_line(log: TickLog, missed: int) -> str:
 
 
 def detail_lines(log: TickLog, world: Inside) -> list[str]:
-    """Say what one line had no room for: the way of a key, the backend, the cache."""
+    """Say what one line had no room for: the way of a key, the backend, the cache, the drift."""
     action_ms = log.action_ms(_RECENT_TICKS)
     held, places = world.cache_fill
     keys = [f"key to present {np.median(action_ms):.1f} ms"] if action_ms.size else []
-    return [*keys, f"{world.backend}, cache {held} of {places} frames"]
+    now, start = world.strayed
+    return [
+        *keys,
+        f"{world.backend}, cache {held} of {places} frames",
+        f"not scenery {now:.1%}, at the start {start:.1%}",
+    ]
 
 
 class PygameHud:

@@ -52,6 +52,10 @@ class World(Protocol):
     def cache_fill(self) -> tuple[int, int]:
         """How many finished frames the cache holds, and how many it can hold."""
 
+    @property
+    def strayed(self) -> tuple[float, float]:
+        """Share of the frame that does not look like the scenery: now, and at the start."""
+
     def in_flight(self) -> Frames:
         """Return small pictures (T, h, w, 3) of the frames in flight, the head first."""
 

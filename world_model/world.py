@@ -26,6 +26,8 @@ Frame = NDArray[np.uint8]
 Buffers = Mapping[str, NDArray[Any]]
 
 CONFIG_FILE: Final = "config.json"
+LEAST_APART: Final = 0.05
+"""Root mean square difference from which on a cell does not look like the scenery."""
 GRAPHS: Final = ("step", "decode", "encode")
 
 
@@ -96,6 +98,7 @@ class RollingWorld:
         self._black, self._to_colour = self._colours()
         self._spans: Spans = _Unmeasured()
         self._seed = self._tick = self._draws = 0
+        self._strayed_at_start = 0.0
 
     @property
     def start_frames(self) -> int:
@@ -158,6 +161,7 @@ class RollingWorld:
             if i < len(resting) - 1:
                 self._advance()
                 self._trail[0, 1] = self._trail[0, 2]
+        self._strayed_at_start = _unlike(latents, self._windows[self._tick % 2][0, 0])
         return self._frame
 
     def _encoded(self, frame: Frame) -> Array:
@@ -198,6 +202,16 @@ class RollingWorld:
     def cache_fill(self) -> tuple[int, int]:
         """How many finished frames the cache holds, and how many it can hold."""
         return int((self._index.ages > 0).sum()), len(self._index.ages)
+
+    @property
+    def strayed(self) -> tuple[float, float]:
+        """Share of cells that do not look like the scenery: in the last finished frame, and in the
+        one that the session started on.
+
+        A drift meter that needs no truth: what lives covers a few cells, and hardly ever more.
+        """
+        window = self._windows[self._tick % 2][0]
+        return _unlike(window[3], window[0]), self._strayed_at_start
 
     def in_flight(self) -> Frame:
         """Return small pictures (T, h, w, 3) of the frames in flight, the head first.
@@ -248,6 +262,12 @@ class RollingWorld:
         levels = self._sigmas.reshape(-1, 1, 1, 1)
         np.multiply(levels, self._noise[0], out=window)
         window += (1 - levels) * latents
+
+
+def _unlike(latents: Array, scenery: Array) -> float:
+    """Return the share of cells in which latents (C, h, w) are not those of the scenery."""
+    apart = np.square(latents - scenery).mean(0)
+    return float((apart > LEAST_APART**2).mean())
 
 
 def read_config(directory: Path) -> WorldConfig:

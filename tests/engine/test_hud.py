@@ -63,9 +63,12 @@ def test_one_line_says_speed_spread_and_lateness() -> None:
     assert speed_line(TickLog(4), 0) == "..."
 
 
-def test_details_name_the_way_of_a_key_the_backend_and_the_cache() -> None:
+def test_details_name_the_way_of_a_key_the_backend_the_cache_and_the_drift() -> None:
     log = busy_log()
-    assert detail_lines(log, FakeWorld()) == ["fake, cache 1 of 3 frames"]
+    assert detail_lines(log, FakeWorld()) == [
+        "fake, cache 1 of 3 frames",
+        "not scenery 3.0%, at the start 2.0%",
+    ]
     log.add(began_ns=0, presented_ns=9_000 * MS, event_ns=8_979 * MS)
     assert detail_lines(log, FakeWorld())[0] == "key to present 21.0 ms"
 

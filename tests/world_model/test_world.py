@@ -304,6 +304,20 @@ def test_the_cache_says_how_full_it_is(
     assert world.cache_fill == (tiny.window.cache_frames, tiny.window.cache_frames)
 
 
+def test_what_has_strayed_from_the_scenery_is_told_for_now_and_for_the_start(
+    world: RollingWorld, backend: FakeBackend, start: NDArray[np.uint8]
+) -> None:
+    start[1:] = 100
+    world.reset(start, seed=SEED)
+    assert world.strayed == (0.0, 0.0)
+    for held in HELD:
+        world.step(held)
+    assert world.strayed == (1.0, 0.0), "the fake backend's frames are all noise"
+    start[-1] = 200
+    world.reset(start, seed=SEED)
+    assert world.strayed[1] == 1.0
+
+
 def test_frames_in_flight_are_shown_in_their_cells_mean_colour(tiny: WorldConfig) -> None:
     class Linear(FakeBackend):
         """Latents are a mix of a pixel's colours."""
