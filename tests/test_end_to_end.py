@@ -110,6 +110,17 @@ def test_a_run_goes_on_when_more_steps_are_asked_for(workshop: Workshop) -> None
     assert after["history"][: before["step"]] == before["history"]
 
 
+def test_a_world_can_begin_with_the_weights_of_a_bundle(workshop: Workshop) -> None:
+    out = workshop.root / "tuned"
+    bundle = ["--from", workshop.bundle, "--codec", workshop.bundle]
+    workshop.train("world", *bundle, "--steps", "1", "--out", out)
+    begun = load_checkpoint(out)[0]["model"]
+    final = load_checkpoint(workshop.root / "world")[0]["final"]
+    assert begun.keys() == final.keys()
+    apart = max(float((begun[name] - final[name]).abs().max()) for name in final)
+    assert apart < 0.05, "one step from where the other run ended"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

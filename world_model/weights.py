@@ -26,8 +26,13 @@ def read_weights(directory: Path, part: str) -> dict[str, Tensor]:
 
 
 def start_from(module: nn.Module, weights: dict[str, Tensor]) -> list[str]:
-    """Copy those weights that `module` has in the same shape; returns the names it has beside."""
+    """Copy those weights that `module` has in the same shape; returns the names it has beside.
+
+    Raises WorldError where none fits.
+    """
     own = module.state_dict()
     taken = {name: t for name, t in weights.items() if name in own and own[name].shape == t.shape}
+    if not taken:
+        raise WorldError("no weight fits: the bundle is of a world of other sizes")
     module.load_state_dict(taken, strict=False)
     return sorted(own.keys() - taken)

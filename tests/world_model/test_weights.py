@@ -1,0 +1,41 @@
+"""A bundle's weights as a beginning: what fits is taken, what does not starts anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from world_model.errors import WorldError
+from world_model.weights import CODEC, DIT, WEIGHTS_FILE, read_weights, start_from
+
+
+def test_the_parts_of_a_bundle_are_told_apart(tmp_path: Path) -> None:
+    save_file({"dit.a": torch.ones(2), "codec.a": torch.zeros(3)}, tmp_path / WEIGHTS_FILE)
+    assert read_weights(tmp_path, DIT).keys() == {"a"}
+    assert torch.equal(read_weights(tmp_path, CODEC)["a"], torch.zeros(3))
+
+
+@pytest.mark.parametrize("contents", [None, b"", b"no weights at all"])
+def test_weights_that_cannot_be_read_are_named(tmp_path: Path, contents: bytes | None) -> None:
+    if contents is not None:
+        (tmp_path / WEIGHTS_FILE).write_bytes(contents)
+    with pytest.raises(WorldError, match=r"weights\.safetensors: cannot be read"):
+        read_weights(tmp_path, DIT)
+
+
+def test_what_has_the_same_name_and_shape_is_taken() -> None:
+    module = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    before = {name: t.clone() for name, t in module.state_dict().items()}
+    weights = {"0.weight": torch.ones(3, 2), "1.weight": torch.ones(5, 5), "2.bias": torch.ones(1)}
+    assert start_from(module, weights) == ["0.bias", "1.bias", "1.weight"]
+    assert torch.equal(module[0].weight, torch.ones(3, 2))
+    assert torch.equal(module[1].weight, before["1.weight"])
+
+
+def test_weights_of_which_none_fits_are_refused() -> None:
+    with pytest.raises(WorldError, match="no weight fits"):
+        start_from(nn.Linear(2, 3), {"weight": torch.ones(4, 4)})
