@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from games.platformer.render import HERO_LEFT_PX, Renderer
 from games.platformer.sheet import drawing_of, model_sheet
 from games.platformer.sprites import hero_sprites
 from games.platformer.themes import THEMES
+from games.scene import find_scenes, load_scene, start_frames
 from world_model.cast import locate, read_cast
 from world_model.config import CastConfig
 from world_model.data import HELD_OUT_SEED, stage
@@ -60,3 +63,10 @@ def test_nobody_is_located_where_nobody_is() -> None:
     for index, palette in enumerate(palettes):
         cast = read_cast(model_sheet(palette), CastConfig())
         assert locate(renderer.background(index), cast) is None
+
+
+@pytest.mark.parametrize("path", find_scenes(), ids=lambda path: path.stem)
+def test_the_player_is_located_in_every_frame_that_a_scene_starts_from(path: Path) -> None:
+    sheet, _, *resting = start_frames(load_scene(path), 6)
+    cast = read_cast(sheet, CastConfig())
+    assert all(locate(frame, cast) is not None for frame in resting)
