@@ -18,18 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from world_model.crops import MOVED, crop, crop_places, moving_corners, open_edges
 from world_model.device import Compute
 from world_model.dit import TOKEN_CELLS
-from world_model.finding import MIDDLE
 from world_model.latents import LatentSet
-from world_model.painter import CELL
 from world_model.rolling import RollingStep, RollOut
+from world_model.way import Way, player_way
 
 Moments = tuple[NDArray[np.int64], NDArray[np.int64]]
-MOVED = 0.01
-"""Root mean square change from which on a cell counts as moving."""
-EDGE = 2
-"""Cells from a crop's edge within which something may come in from outside."""
 
 
 @dataclass(frozen=True)
@@ -48,35 +44,6 @@ class RollOutConfig:
     whole_groups: int = 2
     whole_batch: int = 32
     gate: float = 0.05
-
-
-class Way(NamedTuple):
-    """How players go through the slots of windows: `places` and `before` (..., T, 3), where they
-    are and were a frame before; `restarts` (..., T): 1 where they restart; `seen` (..., T): 1 where
-    that can be known."""
-
-    places: Tensor
-    before: Tensor
-    restarts: Tensor
-    seen: Tensor
-
-    def cropped(self, corners: Tensor, size: int) -> Way:
-        """See it from crops of `size` tokens at `corners` (B, 2): they know whom they have seen."""
-        places, before = crop_places(self.places, corners), crop_places(self.before, corners)
-        middle = before[..., :2] + torch.tensor(MIDDLE, device=before.device)
-        inside = (middle >= 0) & (middle < size * TOKEN_CELLS * CELL)
-        return Way(places, before, self.restarts, self.seen * inside.all(-1))
-
-
-def player_way(
-    data: LatentSet, episodes: NDArray[np.int64], heads: NDArray[np.int64], device: torch.device
-) -> Way:
-    """Return the ways of players in the windows at `heads` (same shape as `episodes`)."""
-    places = torch.from_numpy(data.players[episodes, heads]).to(device)
-    last = torch.from_numpy(data.players[episodes, heads - 1, :1]).to(device)
-    restarts = torch.from_numpy(data.restarts[episodes, heads]).to(device).float()
-    before = torch.cat([last, places[..., :-1, :]], -2)
-    return Way(places, before, restarts, torch.ones_like(restarts))
 
 
 class Lesson(NamedTuple):
@@ -211,44 +178,3 @@ def recorded_start(
     trail = torch.from_numpy(data.players[rows, times, 0]).to(device)
     cast, scenery = data.cast(episodes, device), data.scenery(episodes, device)
     return cast, scenery, frames, trail, actions, plan
-
-
-def moving_corners(before: Tensor, after: Tensor, size: int) -> Tensor:
-    """Choose crops (B, 2) of `size` tokens a side, each around a token that changes.
-
-    before, after: (B, P, C, h, w). Tokens are drawn by how much they change.
-    """
-    change = F.avg_pool2d((after - before).square().mean((1, 2)), TOKEN_CELLS)
-    height, width = change.shape[-2:]
-    token = torch.multinomial(change.flatten(1) + 1e-5, 1)[:, 0]
-    middle = torch.stack([token // width, token % width], 1)
-    corners = middle - torch.randint(1, size - 1, middle.shape, device=middle.device)
-    most = torch.tensor([height - size, width - size], device=middle.device)
-    return torch.minimum(corners.clamp(min=0), most)
-
-
-def crop_places(places: Tensor, corners: Tensor) -> Tensor:
-    """See places (B, ..., 3) from crops at `corners` (B, 2)."""
-    corner = F.pad(corners, (0, 1)) * TOKEN_CELLS * CELL
-    return places - corner.reshape(len(corners), *[1] * (places.ndim - 2), 3)
-
-
-def open_edges(corners: Tensor, size: int, grid: tuple[int, int]) -> Tensor:
-    """Mark the cells (B, h, w) at those edges of crops that are no edges of the frame.
-
-    What comes in there, the crop has never shown.
-    """
-    side = torch.arange(size * TOKEN_CELLS, device=corners.device)
-    edges = []
-    for corner, tokens in zip(corners.unbind(1), grid, strict=True):
-        before = (side < EDGE) & (corner > 0)[:, None]
-        after = (side >= len(side) - EDGE) & (corner + size < tokens)[:, None]
-        edges.append(before | after)
-    return edges[0][:, :, None] | edges[1][:, None, :]
-
-
-def crop(latents: Tensor, corners: Tensor, size: int) -> Tensor:
-    """Cut latents (B, ..., h, w) to size x size tokens, each game at its own corner."""
-    side, places = size * TOKEN_CELLS, (corners * TOKEN_CELLS).tolist()
-    parts = zip(latents, places, strict=True)
-    return torch.stack([x[..., r : r + side, c : c + side] for x, (r, c) in parts])

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from world_model.actions import DROPPED, UNKNOWN, mark_token
 from world_model.codec import Codec
 from world_model.config import WorldConfig
+from world_model.crops import MOVED, crop, crop_places, moving_corners, open_edges
 from world_model.device import Compute
 from world_model.dit import RollingDiT
 from world_model.errors import DataError
@@ -28,18 +29,8 @@ from world_model.latents import LatentSet
 from world_model.optim import build_optimizers
 from world_model.rolling import RollingStep, RollOut
 from world_model.schedule import staircase
-from world_model.self_forcing import (
-    MOVED,
-    Group,
-    RollOutConfig,
-    Way,
-    crop,
-    crop_places,
-    moving_corners,
-    open_edges,
-    player_way,
-    recorded_start,
-)
+from world_model.self_forcing import Group, RollOutConfig, recorded_start
+from world_model.way import Way, player_way
 
 SLOT_WEIGHTS = (1.0, 0.5, 0.3, 0.2, 0.2)
 MOTION_WEIGHT = 11.0

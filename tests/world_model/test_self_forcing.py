@@ -18,18 +18,8 @@ from world_model.config import WorldConfig
 from world_model.device import Compute
 from world_model.dit import TOKEN_CELLS, RollingDiT
 from world_model.latents import LatentSet
-from world_model.painter import CELL
 from world_model.rolling import RollingStep, RollOut
-from world_model.self_forcing import (
-    EDGE,
-    Group,
-    Moments,
-    Way,
-    crop,
-    moving_corners,
-    open_edges,
-    player_way,
-)
+from world_model.self_forcing import Group, Moments
 
 EPISODES, TICKS, BATCH = 4, 14, 5
 COMPUTE = Compute(torch.device("cpu"), torch.float32, "test")
@@ -158,66 +148,3 @@ def test_what_comes_into_a_crop_from_outside_is_not_judged(
     assert keep[:, 0, 5].tolist() == [1, 1, 0, 0, 1]
     assert keep.sum() == BATCH * side**2 - 2, "all that stands still is judged"
     assert entering.tolist() == [False, False, True, True, False]
-
-
-def test_crops_contain_something_that_moves_and_stay_in_the_frame() -> None:
-    torch.manual_seed(0)
-    rows, columns, size = 6, 8, 3
-    before, after = torch.zeros(2, 200, 2, 4, rows * TOKEN_CELLS, columns * TOKEN_CELLS).unbind(0)
-    row, col = torch.randint(rows, (200,)), torch.randint(columns, (200,))
-    after[torch.arange(200), 0, :, row * TOKEN_CELLS, col * TOKEN_CELLS] = 1.0
-    top, left = moving_corners(before, after, size).unbind(1)
-    inside = (top <= row) & (row < top + size) & (left <= col) & (col < left + size)
-    assert inside.float().mean() > 0.95
-    assert ((top >= 0) & (top <= rows - size) & (left >= 0) & (left <= columns - size)).all()
-    assert len({*zip(top.tolist(), left.tolist(), strict=True)}) > 10
-
-
-def test_every_game_is_cropped_at_its_own_corner() -> None:
-    side = 4 * TOKEN_CELLS
-    cells = torch.arange(side**2).reshape(side, side).expand(2, 3, side, side)
-    cut = crop(cells, torch.tensor([[0, 1], [2, 3]]), 1)
-    for games, (row, column) in zip(cut, ((0, 1), (2, 3)), strict=True):
-        first = row * TOKEN_CELLS * side + column * TOKEN_CELLS
-        assert games[2, 0].tolist() == list(range(first, first + TOKEN_CELLS))
-        assert games.shape == (3, TOKEN_CELLS, TOKEN_CELLS)
-
-
-def test_a_way_leads_from_slot_to_slot_and_begins_at_the_frame_before(data: LatentSet) -> None:
-    places = np.random.default_rng(0).integers(0, 50, data.players.shape)
-    restarts = np.random.default_rng(1).random(data.restarts.shape) < 0.5
-    known = replace(data, players=places, restarts=restarts)
-    way = player_way(known, np.array([1, 3]), np.array([4, 7]), COMPUTE.device)
-    for row, (episode, head) in enumerate(((1, 4), (3, 7))):
-        assert way.places[row].tolist() == places[episode, head].tolist()
-        before = [places[episode, head - 1, 0], *places[episode, head, :-1]]
-        assert way.before[row].tolist() == np.stack(before).tolist()
-        assert way.restarts[row].tolist() == restarts[episode, head].tolist()
-    assert (way.seen == 1).all()
-
-
-def test_a_crop_can_follow_whom_it_has_seen() -> None:
-    corners, size = torch.tensor([[1, 2]]), 2
-    px = TOKEN_CELLS * CELL
-    inside, outside = [px + 5, 2 * px + 9, 1], [0, 0, 2]
-    places = torch.tensor([[inside, outside, inside]])
-    before = torch.tensor([[inside, inside, outside]])
-    way = Way(places, before, torch.zeros(1, 3), torch.ones(1, 3)).cropped(corners, size)
-    assert way.places[0, :2].tolist() == [[5, 9, 1], [-px, -2 * px, 2]]
-    assert way.seen.tolist() == [[1, 1, 0]]
-
-
-def test_edges_of_a_crop_are_open_but_where_the_frame_ends() -> None:
-    corners = torch.tensor([[0, 0], [1, 2], [0, 1]])
-    edges = open_edges(corners, 3, (4, 5))
-    side = 3 * TOKEN_CELLS
-    assert edges.shape == (3, side, side)
-    # top, bottom, left, right
-    told = [(e[0, 6], e[-1, 6], e[6, 0], e[6, -1]) for e in edges]
-    assert [[bool(x) for x in row] for row in told] == [
-        [False, True, False, True],
-        [True, False, True, False],
-        [False, True, True, True],
-    ]
-    assert edges[1, EDGE - 1, 6]
-    assert not edges[1, EDGE, 6]
