@@ -6,11 +6,20 @@ from pathlib import Path
 
 import click
 
+from engine.commands.default_group import DefaultGroup
 from engine.commands.errors import told_to_the_user
+from engine.commands.tensorrt import tensorrt
 from engine.commands.training_options import codec_option
 
+BUNDLE = "bundle"
 
-@click.command()
+
+@click.group(cls=DefaultGroup, default=BUNDLE)
+def export() -> None:
+    """Write a trained world's bundle; or, with `tensorrt`, build the engines of one."""
+
+
+@export.command(name=BUNDLE)
 @click.option(
     "--world",
     "world_dir",
@@ -35,7 +44,7 @@ from engine.commands.training_options import codec_option
     show_default=True,
     help="Length of the parity roll-out.",
 )
-def export(*, world_dir: Path, codec_dir: Path, out: Path, name: str, ticks: int) -> None:
+def export_bundle(*, world_dir: Path, codec_dir: Path, out: Path, name: str, ticks: int) -> None:
     """Write the graphs `step`, `decode` and `encode`, and prove them equal to torch.
 
     Exits 1 if ONNX Runtime and torch differ by more than a hundredth after the roll-out.
@@ -56,3 +65,6 @@ def export(*, world_dir: Path, codec_dir: Path, out: Path, name: str, ticks: int
         raise click.ClickException(
             f"parity is worse than {TOLERANCE}: this bundle is not to be used"
         )
+
+
+export.add_command(tensorrt)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from engine.commands.compare import compare
+from engine.commands.default_group import DefaultGroup
 from engine.commands.errors import told_to_the_user
 from engine.commands.fit import fit
 from engine.commands.options import (
@@ -37,17 +38,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 SCENE = "scene"
 
 
-class SceneOrSubcommand(click.Group):
-    """Takes a word that names no subcommand for the scene to measure."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the default subcommand in front where none is named."""
-        if not args or args[0] not in {*self.commands, *ctx.help_option_names}:
-            args = [SCENE, *args]
-        return super().parse_args(ctx, args)
-
-
-@click.group(cls=SceneOrSubcommand)
+@click.group(cls=DefaultGroup, default=SCENE)
 def profile() -> None:
     """Measure a scene tick by tick: `rollplay profile meadow`, or compare two measurements."""
 

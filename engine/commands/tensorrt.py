@@ -1,0 +1,54 @@
+"""`rollplay export tensorrt`: engines for NVIDIA cards, built on any machine."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from engine.commands.errors import told_to_the_user
+
+TARGET_NAMES = ("rtx20", "a100", "rtx30", "rtx40", "rtx50")
+
+
+@click.command()
+@click.argument("world", default="platformer")
+@click.option(
+    "--target",
+    "targets",
+    type=click.Choice(TARGET_NAMES),
+    multiple=True,
+    default=("rtx30", "rtx40", "rtx50"),
+    show_default=True,
+    help="GPU generation to build for; may be given more than once.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where to keep the engines [default: the user's cache].",
+)
+def tensorrt(*, world: str, targets: tuple[str, ...], out: Path | None) -> None:
+    """Build the engines of WORLD, a bundle's name or its directory, with TensorRT-RTX.
+
+    No GPU is needed. Engines that are kept already are not built again.
+    """
+    with told_to_the_user():
+        from export.tensorrt_engines import Builder, Engine, build_engines, default_cache
+        from games.scene import WORLDS
+
+        directory = WORLDS / world if (WORLDS / world).is_dir() else Path(world)
+        builder, began = Builder(), time.perf_counter()
+
+        def tell(engine: Engine) -> None:
+            nonlocal began
+            how = f"built in {time.perf_counter() - began:.1f} s" if engine.built else "kept"
+            click.echo(f"{engine.path}: {engine.size / 1e6:.1f} MB, {how}")
+            began = time.perf_counter()
+
+        for target in dict.fromkeys(targets):
+            began = time.perf_counter()
+            build_engines(
+                directory, target, out or default_cache(),
+                version=builder.version, build=builder.build, done=tell,
+            )  # fmt: skip
