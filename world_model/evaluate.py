@@ -19,8 +19,15 @@ from games.platformer.level import FRAME, Level
 from games.platformer.themes import THEMES
 from world_model.data import HELD_OUT_SEED, looks
 from world_model.errors import WorldError
+from world_model.event_watcher import WATCHED
 from world_model.lag import find_probes, measure_lag, probe_ticks
-from world_model.metrics import drift, median_or_none, percentile_or_none, share_of_one
+from world_model.metrics import (
+    drift,
+    event_agreement,
+    median_or_none,
+    percentile_or_none,
+    share_of_one,
+)
 from world_model.side_by_side import (
     STATIC_AT,
     Course,
@@ -125,11 +132,20 @@ class Evaluation:
                 "probes": len(asked),
                 "lost": len(self.lags) - len(asked),
             },
+            "events": self._events(),
             "static_tiles": {
                 str(at): _rounded(median_or_none([t.static_tiles(at) for t in self.traces]))
                 for at in STATIC_AT
             },
             "drift": _rounded(median_or_none([d for d in drifts if d is not None])),
+        }
+
+    def _events(self) -> dict[str, float | None]:
+        """Agreement by kind of event, and `all`, over all courses."""
+        agreed = event_agreement((trace.dreamt, trace.true) for trace in self.traces).tolist()
+        return {
+            name: None if np.isnan(value) else _rounded(value)
+            for name, value in zip((*WATCHED, "all"), agreed, strict=True)
         }
 
     def _median_at(self, tick: int, measure: str) -> float | None:

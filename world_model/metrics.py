@@ -15,6 +15,7 @@ from games.platformer.level import SIZE, TILE
 
 Frame = NDArray[np.uint8]
 Floats = NDArray[np.floating]
+Bools = NDArray[np.bool_]
 Tiles = NDArray[np.bool_]
 
 MOST_PSNR_DB: Final = 99.0
@@ -28,6 +29,9 @@ QUALITY_SCALE: Final = 32.0
 
 QUALITY_TICKS: Final = 200
 """Ten seconds: the stretches that drift compares."""
+
+EVENT_TICKS: Final = 64
+"""Windows in which events are counted, in the dream and in the game."""
 
 STATIC_TICKS: Final = 20
 """One second: the share of right tiles at tick t is the mean over the last so many ticks."""
@@ -59,6 +63,9 @@ MEANINGS: Final = {
     "own true picture than to that of any other kind of tile, and not far from it "
     f"(mean absolute error at most {MOST_TILE_ERROR:g} of 255); mean over the second that ends "
     "at that tick.",
+    "events": "Agreement of events with the true game, F1: coins taken, springs, and restarts "
+    f"(deaths and goals) are seen in the pictures of both and counted in windows of {EVENT_TICKS} "
+    "ticks; 1 where every window has as many of each.",
     "drift": "Relative loss of quality between the first and the last ten seconds of the long "
     f"run; 0.01 is 1 %. A tile's quality is exp(-e / {QUALITY_SCALE:g}), e its root mean square "
     "error in grey levels against the level's true background; the mean over the tiles that "
@@ -122,6 +129,24 @@ def _mean_seen(values: Floats) -> NDArray[np.float64]:
     mean = np.full(total.shape, np.nan)
     np.divide(total, seen.sum(0), out=mean, where=seen.any(0))
     return mean
+
+
+def event_agreement(pairs: Iterable[tuple[Bools, Bools]]) -> NDArray[np.float64]:
+    """Return the F1 of each kind of event and of all together, (K + 1,); NaN of kinds without any.
+
+    pairs: (dreamt, true) of runs, each (ticks, K) bool; events are matched by their number in
+    windows of `EVENT_TICKS`.
+    """
+    matched, total = np.zeros(0), np.zeros(0)
+    for dreamt, true in pairs:
+        starts = np.arange(0, len(true), EVENT_TICKS)
+        counts = [np.add.reduceat(events.astype(np.int64), starts) for events in (dreamt, true)]
+        both, either = 2 * np.minimum(*counts).sum(0), np.add(*counts).sum(0)
+        matched, total = (both + matched, either + total) if len(total) else (both, either)
+    matched, total = (np.append(values, np.sum(values)) for values in (matched, total))
+    agreed = np.full(len(total), np.nan)
+    np.divide(matched, total, out=agreed, where=total > 0)
+    return agreed
 
 
 def share_of_one(counts: NDArray[np.integer]) -> float | None:

@@ -142,7 +142,7 @@ def draw_sheet(traces: Sequence[Trace], path: Path) -> None:
 
 def model_card(document: dict[str, Any]) -> str:
     """Write an evaluation's JSON document as a model card in Markdown."""
-    lag = document["action_lag_ticks"]
+    lag, events = document["action_lag_ticks"], document["events"]
     seconds = document["ticks"] / TICKS_PER_SECOND
     lines = [
         f"# World: {document['world']}",
@@ -163,6 +163,7 @@ def model_card(document: dict[str, Any]) -> str:
         f"| action lag, p50 | {_cell(lag['p50'], ' ticks')} |",
         f"| action lag, p95 | {_cell(lag['p95'], ' ticks')} |",
         f"| action lag, probes asked and lost | {lag['probes']} and {lag['lost']} |",
+        *(f"| events as in the game, {kind} | {_cell(v, ' F1')} |" for kind, v in events.items()),
         *(
             f"| static tiles right after {at} | {_percent(v)} |"
             for at, v in _spans(document["static_tiles"])

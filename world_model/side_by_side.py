@@ -22,6 +22,7 @@ from games.platformer.render import HERO_LEFT_PX, Renderer
 from games.platformer.sprites import HERO_H, HERO_W
 from games.platformer.themes import Palette
 from world_model.detector import HeroDetector
+from world_model.event_watcher import WATCHED, EventWatcher
 from world_model.metrics import LOST_PX, STATIC_TICKS, psnr_db, touched_tiles
 from world_model.tile_judge import TileJudge
 
@@ -108,6 +109,7 @@ class Trace:
 
     `psnr_db`, `error_px`, `right_share` (NaN where not judged): (ticks,); `heroes` (ticks,): how
     many players were found; `quality` (ticks, 16, 16): of each tile, NaN where it was covered;
+    `dreamt`, `true` (ticks, 3): which of `event_watcher.WATCHED` happened;
     `pairs`: tick -> the true and the dreamt frame, at `SHEET_TICKS`.
     """
 
@@ -117,6 +119,8 @@ class Trace:
     heroes: NDArray[np.int64]
     right_share: NDArray[np.float64]
     quality: NDArray[np.float32]
+    dreamt: NDArray[np.bool_]
+    true: NDArray[np.bool_]
     pairs: dict[int, tuple[Frame, Frame]] = field(default_factory=dict)
 
     @classmethod
@@ -124,7 +128,9 @@ class Trace:
         """A trace with nothing measured yet."""
         nothing = [np.full(ticks, np.nan) for _ in range(3)]
         quality = np.full((ticks, *course.level.tiles.shape), np.nan, np.float32)
-        return cls(course, nothing[0], nothing[1], np.zeros(ticks, np.int64), nothing[2], quality)
+        heroes = np.zeros(ticks, np.int64)
+        dreamt, true = (np.zeros((ticks, len(WATCHED)), np.bool_) for _ in range(2))
+        return cls(course, nothing[0], nothing[1], heroes, nothing[2], quality, dreamt, true)
 
     def __len__(self) -> int:
         return len(self.heroes)
@@ -143,6 +149,7 @@ class Examiner:
         self.trace = Trace.blank(course, ticks)
         self._detector = HeroDetector(course.palette)
         self._judge = TileJudge(course.level, course.palette)
+        self._watchers = [EventWatcher(course.level, course.palette) for _ in range(2)]
         self._judged = {tick for tick in range(1, ticks + 1) if is_judged(tick)}
 
     def examine(self, tick: int, dream: Frame, truth: Frame, player: tuple[int, int]) -> None:
@@ -154,14 +161,22 @@ class Examiner:
         if found:
             trace.error_px[at] = np.hypot(found[0].x - player[0], found[0].y - player[1])
         trace.psnr_db[at] = psnr_db(dream, truth)
-        boxes = [player, *((hero.x, hero.y) for hero in found)]
-        covered = touched_tiles((x - HERO_LEFT_PX, y, HERO_W, HERO_H) for x, y in boxes)
+        places = [(hero.x, hero.y) for hero in found]
+        own, boxes = _box(player), [_box(place) for place in places]
+        trace.dreamt[at] = self._watchers[0].see(dream, places[0] if places else None, boxes)
+        trace.true[at] = self._watchers[1].see(truth, player, [own])
+        covered = touched_tiles([own, *boxes])
         static = ~(covered | self._judge.never_static)
         trace.quality[at][static] = self._judge.quality(dream)[static]
         if tick in self._judged and static.any():
             trace.right_share[at] = self._judge.right(dream)[static].mean()
         if tick in SHEET_TICKS:
             trace.pairs[tick] = truth.copy(), dream.copy()
+
+
+def _box(player: tuple[int, int]) -> tuple[int, int, int, int]:
+    """What a player covers as drawn: x, y, width, height."""
+    return player[0] - HERO_LEFT_PX, player[1], HERO_W, HERO_H
 
 
 def is_judged(tick: int) -> bool:

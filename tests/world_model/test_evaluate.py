@@ -38,6 +38,7 @@ def test_a_perfect_world_scores_perfectly(perfect: dict[str, Any]) -> None:
     assert perfect["action_lag_ticks"] == {"p50": 0, "p95": 0, "probes": 24, "lost": 0}
     assert perfect["static_tiles"]["64"] == 1
     assert perfect["drift"] == 0
+    assert perfect["events"]["all"] == 1
 
 
 def test_the_document_has_the_fixed_keys_and_null_for_what_was_not_reached(
