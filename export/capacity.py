@@ -71,10 +71,10 @@ class Fit:
 
 def _scaled(config: WorldConfig, up: int, down: int) -> Any:
     dit = config.dit
-    unit = 8 * dit.heads
+    heads = 8 * dit.heads
     width, tile, cell = (
         max(unit, round(size * up / down / unit) * unit)
-        for size in (dit.width, dit.tile_width, dit.cell_width)
+        for size, unit in ((dit.width, heads), (dit.tile_width, 4), (dit.cell_width, 4))
     )
     return replace(dit, width=width, tile_width=tile, cell_width=cell)
 

@@ -40,15 +40,18 @@ class OpenVinoBackend:
 
     def bind(self, graph: str, inputs: Buffers, outputs: Buffers) -> Callable[[], None]:
         """Bind arrays to the graph's inputs and outputs, without copies."""
-        request = self._models[graph].create_infer_request()
-        for name, array in {**inputs, **outputs}.items():
-            try:
-                request.set_tensor(name, openvino.Tensor(array, shared_memory=True))
-            except RuntimeError:
-                raise WorldError(
-                    f"{graph}.onnx does not fit config.json: {name!r} is not {array.shape}; "
-                    "export the world again"
-                ) from None
+        model = self._models[graph]
+        request = model.create_infer_request()
+        for ports, arrays in ((model.inputs, inputs), (model.outputs, outputs)):
+            wanted = {port.any_name: tuple(port.shape) for port in ports}
+            for name in sorted(wanted.keys() | arrays.keys()):
+                given = arrays[name].shape if name in arrays else None
+                if wanted.get(name) != given:
+                    raise WorldError(
+                        f"{graph}.onnx does not fit config.json: {name!r} is {wanted.get(name)}, "
+                        f"expected {given}; export the world again"
+                    )
+                request.set_tensor(name, openvino.Tensor(arrays[name], shared_memory=True))
         return lambda: request.infer()
 
     def operators(self) -> Sequence[Operator]:

@@ -19,6 +19,8 @@ from world_model.painter import CELL, PIXELS
 REACH_PX = (12, 4)
 """How far a player may move in a tick: rows, columns. Nothing is faster than a spring."""
 MOVES = tuple(2 * reach + 1 for reach in REACH_PX)
+CUT_PX = 2
+"""So much of a player may be outside at the sides of the frame; at the bottom, all but a row."""
 MIDDLE = (CastConfig.height // 2, CastConfig.width // 2)
 """The pixel of a drawing whose cell counts."""
 
@@ -34,11 +36,15 @@ def find(found: Tensor, previous: Tensor, start: Tensor) -> Tensor:
     found (B, T, ..., h, w): logits; previous, start (B, 3): where it was in the last finished
     frame, and in the first of the session.
     """
+    height, width = (CELL * cells for cells in found.shape[-2:])
+    visible = CastConfig.width - CUT_PX
     places = []
     for slot in found.unbind(1):
         rows, columns, restart, drawings = _said(slot, previous)
-        moved = torch.stack([rows.argmax(1) - REACH_PX[0], columns.argmax(1) - REACH_PX[1]], 1)
-        place = torch.where(restart > 0, start[:, :2], previous[:, :2] + moved)
+        # Walls hold a player in the frame, but not one that is off by a pixel or two.
+        top = (previous[:, 0] + rows.argmax(1) - REACH_PX[0]).clamp(0, height - 1)
+        left = (previous[:, 1] + columns.argmax(1) - REACH_PX[1]).clamp(-CUT_PX, width - visible)
+        place = torch.where(restart > 0, start[:, :2], torch.stack([top, left], 1))
         previous = torch.cat([place, drawings.argmax(1, keepdim=True)], 1)
         places.append(previous)
     return torch.stack(places, 1)

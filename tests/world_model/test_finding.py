@@ -42,7 +42,14 @@ def test_a_player_that_falls_out_of_the_frame_is_still_in_its_last_row() -> None
     bottom = CELL * HEIGHT - 1
     found = said((bottom, 4), (3, 0), 1, restart=False)
     places = find(found[:, None], torch.tensor([[bottom, 4, 0]]), torch.zeros(1, 3).long())
-    assert places.tolist() == [[[bottom + 3, 4, 1]]]
+    assert places.tolist() == [[[bottom, 4, 1]]]
+
+
+@pytest.mark.parametrize(("left", "move", "held"), [(-1, -4, -2), (18, 4, 28 - 8), (5, -4, 1)])
+def test_walls_hold_a_player_in_the_frame(left: int, move: int, held: int) -> None:
+    found = said((2, left), (-5, move), 1, restart=False)
+    places = find(found[:, None], torch.tensor([[2, left, 0]]), torch.zeros(1, 3).long())
+    assert places.tolist() == [[[0, held, 1]]]
 
 
 @pytest.mark.parametrize(
