@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import onnxruntime as ort
 
+from export.binding import check_fit, graph_path
 from world_model.errors import WorldError
 from world_model.world import GRAPHS, Buffers, Operator
 
@@ -36,9 +37,7 @@ class OnnxRuntimeBackend:
             options.enable_profiling = True
             options.profile_file_prefix = str(Path(self._logs.name) / "operators")
         for graph in GRAPHS:
-            path = directory / f"{graph}.onnx"
-            if not path.exists():
-                raise WorldError(f"{path}: missing; export the world again")
+            path = graph_path(directory, graph)
             try:
                 self._sessions[graph] = ort.InferenceSession(
                     path, options, providers=["CPUExecutionProvider"]
@@ -51,8 +50,8 @@ class OnnxRuntimeBackend:
     def bind(self, graph: str, inputs: Buffers, outputs: Buffers) -> Callable[[], None]:
         """Bind arrays to the graph's inputs and outputs; raises WorldError where they don't fit."""
         session = self._sessions[graph]
-        _check_fit(graph, session.get_inputs(), inputs)
-        _check_fit(graph, session.get_outputs(), outputs)
+        for nodes, given in ((session.get_inputs(), inputs), (session.get_outputs(), outputs)):
+            check_fit(graph, {node.name: tuple(node.shape) for node in nodes}, given)
         binding = session.io_binding()
         for bind, arrays in ((binding.bind_input, inputs), (binding.bind_output, outputs)):
             for name, array in arrays.items():
@@ -95,17 +94,6 @@ def _read_operators(
             began_ns = start_ns + int(event["ts"] * 1000)
             ended_ns = began_ns + int(event["dur"] * 1000)
             yield Operator(graph, event["args"]["op_name"], began_ns, ended_ns)
-
-
-def _check_fit(graph: str, nodes: Sequence[ort.NodeArg], arrays: Buffers) -> None:
-    wanted = {node.name: tuple(node.shape) for node in nodes}
-    given = {name: array.shape for name, array in arrays.items()}
-    for name in sorted(wanted.keys() | given.keys()):
-        if wanted.get(name) != given.get(name):
-            raise WorldError(
-                f"{graph}.onnx does not fit config.json: {name!r} is {wanted.get(name)}, "
-                f"expected {given.get(name)}; export the world again"
-            )
 
 
 def default_threads() -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import openvino
 
+from export.binding import check_fit, graph_path
 from export.onnxruntime_backend import default_threads
 from world_model.errors import WorldError
 from world_model.world import GRAPHS, Buffers, Operator
@@ -30,9 +31,7 @@ class OpenVinoBackend:
         }
         self._models = {}
         for graph in GRAPHS:
-            path = directory / f"{graph}.onnx"
-            if not path.exists():
-                raise WorldError(f"{path}: missing; export the world again")
+            path = graph_path(directory, graph)
             try:
                 self._models[graph] = core.compile_model(str(path), "CPU", options)
             except RuntimeError as error:
@@ -43,15 +42,9 @@ class OpenVinoBackend:
         model = self._models[graph]
         request = model.create_infer_request()
         for ports, arrays in ((model.inputs, inputs), (model.outputs, outputs)):
-            wanted = {port.any_name: tuple(port.shape) for port in ports}
-            for name in sorted(wanted.keys() | arrays.keys()):
-                given = arrays[name].shape if name in arrays else None
-                if wanted.get(name) != given:
-                    raise WorldError(
-                        f"{graph}.onnx does not fit config.json: {name!r} is {wanted.get(name)}, "
-                        f"expected {given}; export the world again"
-                    )
-                request.set_tensor(name, openvino.Tensor(arrays[name], shared_memory=True))
+            check_fit(graph, {port.any_name: tuple(port.shape) for port in ports}, arrays)
+            for name, array in arrays.items():
+                request.set_tensor(name, openvino.Tensor(array, shared_memory=True))
         return lambda: request.infer()
 
     def operators(self) -> Sequence[Operator]:

@@ -13,6 +13,7 @@ from world_model.config import CastConfig
 
 SQUARE = CastConfig.SQUARE_PX
 CUT_PX = 2
+"""So much of a player may be outside at the sides of the frame."""
 NOWHERE = (-1000, -1000, 0)
 """Where a player is that cannot be found."""
 SAME = 1 / 255

@@ -125,10 +125,9 @@ class RollingDiT(nn.Module):
         1 + T, A + 3) of the others; cache_k, cache_v (B, depth, F, N, width), raw keys; ages (F,):
         how many frames before the head each cached frame stands, 0 where empty; trail (B, 3, 3):
         where the player was in the first, the last but one and the last finished frame, see
-        `finding`;
-        cast (B, D, 4, H, W): its drawings; `corners` (B, 2): row and column of the top left token,
-        where the latents are crops; `players` (B, T, 3): where the player is, if not the network is
-        to find it.
+        `finding`; cast (B, D, 4, H, W): its drawings; `corners` (B, 2): row and column of the top
+        left token, where the latents are crops; `players` (B, T, 3): where the player is, if not
+        the network is to find it.
         """
         memory = cache_k, cache_v, ages
         seen, x, k, v = self._look(window, sigmas, actions, memory, trail, corners)
@@ -175,16 +174,15 @@ class RollingDiT(nn.Module):
         frames; windows (B, P, T, C, h, w) in `slots` are headed by the ticks after the last P of
         them. Sigmas (B, F) and actions (B, F, A + 3) are per frame, windows' ones (B, P, T, ...).
         trail (B, 1 + L, 3): where the player was in the finished frames, `cast` and `corners` as
-        for `step`; players (B, P, T, 3): where they are. Returns x0 (B, P,
-        T, C, h, w), and how they move, (B, P, T, ..., h, w), see `finding`.
+        for `step`; players (B, P, T, 3): where they are. Returns x0 (B, P, T, C, h, w), and how
+        they move, (B, P, T, ..., h, w), see `finding`.
         """
         (batch, ticks, width), grid = slots.shape[:3], _grid(slots)
         split = clean.shape[1]
         sink = clean[:, :1].expand_as(clean)
-        # The frame right after the sink need not be its successor: it is its own predecessor.
-        before = torch.cat([clean[:, :2], clean[:, 1:-1]], 1)
-        trails = torch.stack([torch.cat([trail[:, :2], trail[:, 1:-1]], 1), trail], 2)
-        past = self._past(clean, before, sink, scenery[:, None].expand_as(clean), trails)
+        trails = torch.stack([_predecessors(trail), trail], 2)
+        around = sink, scenery[:, None].expand_as(clean)
+        past = self._past(clean, _predecessors(clean), *around, trails)
         of_slots = past[:, -ticks:].unsqueeze(2).expand(-1, -1, width, -1, -1, -1)
         seen = self._embed(
             torch.cat([clean, slots.flatten(1, 2)], 1),
@@ -292,6 +290,14 @@ class RollingDiT(nn.Module):
         rows = corners[:, :1] + torch.arange(grid[0], device=corners.device)
         cols = corners[:, 1:] + torch.arange(grid[1], device=corners.device)
         return whole[rows[:, :, None], cols[:, None]].flatten(1, 2)[:, None]
+
+
+def _predecessors(frames: Tensor) -> Tensor:
+    """Return what came before each of (B, F, ...), the sink first.
+
+    The frame right after the sink need not be its successor: it is its own predecessor.
+    """
+    return torch.cat([frames[:, :2], frames[:, 1:-1]], 1)
 
 
 def _images(latents: Tensor) -> Tensor:

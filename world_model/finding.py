@@ -13,14 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from world_model.cast import CUT_PX
 from world_model.config import CastConfig
 from world_model.painter import CELL, PIXELS
 
 REACH_PX = (12, 4)
 """How far a player may move in a tick: rows, columns. Nothing is faster than a spring."""
 MOVES = tuple(2 * reach + 1 for reach in REACH_PX)
-CUT_PX = 2
-"""So much of a player may be outside at the sides of the frame; at the bottom, all but a row."""
 MIDDLE = (CastConfig.height // 2, CastConfig.width // 2)
 """The pixel of a drawing whose cell counts."""
 

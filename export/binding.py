@@ -1,0 +1,28 @@
+"""What backends that read ONNX graphs ask of a bundle before they run it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from world_model.errors import WorldError
+from world_model.world import Buffers
+
+
+def graph_path(directory: Path, graph: str) -> Path:
+    """Return where a bundle's graph lies; raises WorldError where it is missing."""
+    path = directory / f"{graph}.onnx"
+    if not path.exists():
+        raise WorldError(f"{path}: missing; export the world again")
+    return path
+
+
+def check_fit(graph: str, wanted: Mapping[str, tuple[int, ...]], arrays: Buffers) -> None:
+    """Raise WorldError unless `arrays` have the names and shapes that the graph wants."""
+    given = {name: array.shape for name, array in arrays.items()}
+    for name in sorted(wanted.keys() | given.keys()):
+        if wanted.get(name) != given.get(name):
+            raise WorldError(
+                f"{graph}.onnx does not fit config.json: {name!r} is {wanted.get(name)}, "
+                f"expected {given.get(name)}; export the world again"
+            )
