@@ -140,12 +140,21 @@ class Evaluation:
             "drift": _rounded(median_or_none([d for d in drifts if d is not None])),
         }
 
-    def _events(self) -> dict[str, float | None]:
-        """Agreement by kind of event, and `all`, over all courses."""
-        agreed = event_agreement((trace.dreamt, trace.true) for trace in self.traces).tolist()
+    def _events(self) -> dict[str, Any]:
+        """Agreement by kind of event, and `all`; `counted`: how many the game had, in how many
+        ticks."""
+        events = [trace.events for trace in self.traces]
+        agreed = event_agreement(events).tolist()
+        counts = np.sum([true.sum(0) for _, true in events], 0).tolist()
         return {
-            name: None if np.isnan(value) else _rounded(value)
-            for name, value in zip((*WATCHED, "all"), agreed, strict=True)
+            **{
+                name: None if np.isnan(value) else _rounded(value)
+                for name, value in zip((*WATCHED, "all"), agreed, strict=True)
+            },
+            "counted": {
+                **dict(zip(WATCHED, counts, strict=True)),
+                "ticks": sum(len(true) for _, true in events),
+            },
         }
 
     def _median_at(self, tick: int, measure: str) -> float | None:

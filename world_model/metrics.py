@@ -17,6 +17,8 @@ Frame = NDArray[np.uint8]
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 Tiles = NDArray[np.bool_]
+Events = tuple[Bools, Bools]
+"""What happened in a dream and in the true game, each (ticks, kinds)."""
 
 MOST_PSNR_DB: Final = 99.0
 """What a perfect frame scores, whose PSNR is infinite."""
@@ -32,6 +34,9 @@ QUALITY_TICKS: Final = 200
 
 EVENT_TICKS: Final = 64
 """Windows in which events are counted, in the dream and in the game."""
+
+PARTED_PX: Final = 8
+"""A dreamt player that is farther than this, a tile, from the true one plays another game."""
 
 STATIC_TICKS: Final = 20
 """One second: the share of right tiles at tick t is the mean over the last so many ticks."""
@@ -65,7 +70,9 @@ MEANINGS: Final = {
     "at that tick.",
     "events": "Agreement of events with the true game, F1: coins taken, springs, and restarts "
     f"(deaths and goals) are seen in the pictures of both and counted in windows of {EVENT_TICKS} "
-    "ticks; 1 where every window has as many of each.",
+    "ticks; 1 where every window has as many of each. A run counts up to the first window that "
+    f"begins with the players more than {PARTED_PX} pixels apart: from there on they play "
+    "different games.",
     "drift": "Relative loss of quality between the first and the last ten seconds of the long "
     f"run; 0.01 is 1 %. A tile's quality is exp(-e / {QUALITY_SCALE:g}), e its root mean square "
     "error in grey levels against the level's true background; the mean over the tiles that "
@@ -131,11 +138,10 @@ def _mean_seen(values: Floats) -> NDArray[np.float64]:
     return mean
 
 
-def event_agreement(pairs: Iterable[tuple[Bools, Bools]]) -> NDArray[np.float64]:
+def event_agreement(pairs: Iterable[Events]) -> NDArray[np.float64]:
     """Return the F1 of each kind of event and of all together, (K + 1,); NaN of kinds without any.
 
-    pairs: (dreamt, true) of runs, each (ticks, K) bool; events are matched by their number in
-    windows of `EVENT_TICKS`.
+    Events are matched by their number in windows of `EVENT_TICKS`.
     """
     matched, total = np.zeros(0), np.zeros(0)
     for dreamt, true in pairs:

@@ -142,7 +142,8 @@ def draw_sheet(traces: Sequence[Trace], path: Path) -> None:
 
 def model_card(document: dict[str, Any]) -> str:
     """Write an evaluation's JSON document as a model card in Markdown."""
-    lag, events = document["action_lag_ticks"], document["events"]
+    lag, events = document["action_lag_ticks"], dict(document["events"])
+    counted = events.pop("counted")
     seconds = document["ticks"] / TICKS_PER_SECOND
     lines = [
         f"# World: {document['world']}",
@@ -163,7 +164,11 @@ def model_card(document: dict[str, Any]) -> str:
         f"| action lag, p50 | {_cell(lag['p50'], ' ticks')} |",
         f"| action lag, p95 | {_cell(lag['p95'], ' ticks')} |",
         f"| action lag, probes asked and lost | {lag['probes']} and {lag['lost']} |",
-        *(f"| events as in the game, {kind} | {_cell(v, ' F1')} |" for kind, v in events.items()),
+        *(
+            f"| events as in the game, {kind} | {_cell(v, ' F1')} |" for kind, v in events.items()
+        ),
+        f"| events counted | {counted['coin']} coins, {counted['spring']} springs, "
+        f"{counted['restart']} restarts in {counted['ticks']} ticks |",
         *(
             f"| static tiles right after {at} | {_percent(v)} |"
             for at, v in _spans(document["static_tiles"])

@@ -23,7 +23,15 @@ from games.platformer.sprites import HERO_H, HERO_W
 from games.platformer.themes import Palette
 from world_model.detector import HeroDetector
 from world_model.event_watcher import WATCHED, EventWatcher
-from world_model.metrics import LOST_PX, STATIC_TICKS, psnr_db, touched_tiles
+from world_model.metrics import (
+    EVENT_TICKS,
+    LOST_PX,
+    PARTED_PX,
+    STATIC_TICKS,
+    Events,
+    psnr_db,
+    touched_tiles,
+)
 from world_model.tile_judge import TileJudge
 
 Frame = NDArray[np.uint8]
@@ -134,6 +142,14 @@ class Trace:
 
     def __len__(self) -> int:
         return len(self.heroes)
+
+    @property
+    def events(self) -> Events:
+        """What happened, dreamt and true, while the two could be compared: in all windows of
+        events before the first that begins with the players apart."""
+        apart = self.error_px[::EVENT_TICKS] > PARTED_PX
+        together = apart.argmax() * EVENT_TICKS if apart.any() else len(self)
+        return self.dreamt[:together], self.true[:together]
 
     def static_tiles(self, tick: int) -> float:
         """Share of right tiles over the second that ends at `tick`; NaN where it was not played."""

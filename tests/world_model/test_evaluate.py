@@ -13,7 +13,7 @@ from world_model.data import HELD_OUT_SEED
 from world_model.errors import WorldError
 from world_model.evaluate import Evaluation, Plan, evaluate, held_out_courses
 from world_model.fakes import BlurringWorld, FadingWorld, LateWorld, PerfectWorld, WearingWorld
-from world_model.metrics import LOST_PX, MEANINGS, MOST_PSNR_DB
+from world_model.metrics import EVENT_TICKS, LOST_PX, MEANINGS, MOST_PSNR_DB, PARTED_PX
 from world_model.side_by_side import Trace, is_judged
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +39,7 @@ def test_a_perfect_world_scores_perfectly(perfect: dict[str, Any]) -> None:
     assert perfect["static_tiles"]["64"] == 1
     assert perfect["drift"] == 0
     assert perfect["events"]["all"] == 1
+    assert perfect["events"]["counted"]["ticks"] == 420 + 2 * 200
 
 
 def test_the_document_has_the_fixed_keys_and_null_for_what_was_not_reached(
@@ -163,3 +164,13 @@ print(sorted({"torch", "matplotlib", "PIL", "tqdm"} & set(sys.modules)))
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_events_count_while_dream_and_game_are_together() -> None:
+    trace = Trace.blank(COURSES[0], 3 * EVENT_TICKS)
+    trace.error_px[:] = 0
+    assert len(trace.events[0]) == len(trace.events[1]) == 3 * EVENT_TICKS
+    trace.error_px[EVENT_TICKS + 5 : EVENT_TICKS + 9] = PARTED_PX + 1  # and back again
+    assert len(trace.events[0]) == 3 * EVENT_TICKS
+    trace.error_px[2 * EVENT_TICKS :] = PARTED_PX + 1
+    assert len(trace.events[0]) == 2 * EVENT_TICKS
