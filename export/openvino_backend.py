@@ -20,7 +20,7 @@ class OpenVinoBackend:
     """Holds one compiled model per graph of a bundle."""
 
     def __init__(
-        self, directory: Path, *, threads: int | None = None, precision: str = "f32"
+        self, directory: Path, threads: int | None = None, *, precision: str = "f32"
     ) -> None:
         self.name = "openvino" if precision == "f32" else f"openvino-{precision}"
         core = openvino.Core()

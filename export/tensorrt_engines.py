@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from export import store
 from world_model.errors import WorldError
 from world_model.world import GRAPHS
 
@@ -72,12 +71,6 @@ class Builder:
         return bytes(engine)
 
 
-def default_cache() -> Path:
-    """Return where engines are kept: `$XDG_CACHE_HOME/rollplay/engines`."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "rollplay" / "engines"
-
-
 def build_engines(
     directory: Path,
     target: str,
@@ -96,10 +89,10 @@ def build_engines(
         except OSError as error:
             raise WorldError(f"{source}: cannot be read ({error.strerror})") from None
         path = cache / f"{graph}-{target}-{_key(onnx, TARGETS[target], version)}.engine"
-        fresh = not _is_whole(path)
+        fresh = store.recall(path) is None
         if fresh:
             try:
-                _keep(path, build(onnx, TARGETS[target]))
+                store.keep(path, build(onnx, TARGETS[target]))
             except WorldError as error:
                 raise WorldError(f"{source}: {error}") from None
         engines.append(Engine(graph, path, path.stat().st_size, fresh))
@@ -119,24 +112,3 @@ def _key(onnx: bytes, capability: str, version: str) -> str:
     digest = hashlib.sha256(onnx)
     digest.update(f"{capability} float32 {version}".encode())
     return digest.hexdigest()[:16]
-
-
-def _keep(path: Path, engine: bytes) -> None:
-    """Write an engine and the hash of its bytes; a write that is cut short leaves no engine."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(engine)
-    path.with_suffix(".json").write_text(json.dumps({"sha256": _hash(engine)}))
-    fresh.replace(path)
-
-
-def _is_whole(path: Path) -> bool:
-    try:
-        known = json.loads(path.with_suffix(".json").read_text())["sha256"]
-        return bool(known == _hash(path.read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def _hash(engine: bytes) -> str:
-    return hashlib.sha256(engine).hexdigest()

@@ -21,7 +21,7 @@ class TorchBackend:
     """Runs a bundle's graphs in torch, eager or compiled."""
 
     def __init__(
-        self, directory: Path, *, threads: int | None = None, compiled: bool = False
+        self, directory: Path, threads: int | None = None, *, compiled: bool = False
     ) -> None:
         config, dit, codec = read_modules(directory)
         self.name = "torch-compiled" if compiled else "torch"

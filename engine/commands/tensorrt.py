@@ -34,7 +34,8 @@ def tensorrt(*, world: str, targets: tuple[str, ...], out: Path | None) -> None:
     No GPU is needed. Engines that are kept already are not built again.
     """
     with told_to_the_user():
-        from export.tensorrt_engines import Builder, Engine, build_engines, default_cache
+        from export import store
+        from export.tensorrt_engines import Builder, Engine, build_engines
         from games.scene import WORLDS
 
         directory = WORLDS / world if (WORLDS / world).is_dir() else Path(world)
@@ -49,6 +50,6 @@ def tensorrt(*, world: str, targets: tuple[str, ...], out: Path | None) -> None:
         for target in dict.fromkeys(targets):
             began = time.perf_counter()
             build_engines(
-                directory, target, out or default_cache(),
+                directory, target, out or store.place("engines"),
                 version=builder.version, build=builder.build, done=tell,
             )  # fmt: skip

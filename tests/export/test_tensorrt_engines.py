@@ -69,9 +69,9 @@ def test_a_broken_engine_is_built_anew(graphs: Path, damage: str) -> None:
     if damage == "cut":
         path.write_bytes(path.read_bytes()[:4])
     elif damage == "no hash":
-        path.with_suffix(".json").unlink()
+        path.with_suffix(".sha256").unlink()
     elif damage == "odd hash":
-        path.with_suffix(".json").write_text("[]")
+        path.with_suffix(".sha256").write_text("[]")
     else:
         path.write_bytes(b"x" * path.stat().st_size)
     assert [engine.built for engine in engines(graphs, build)] == [False, True, False]
