@@ -1,4 +1,4 @@
-"""Proves that a bundle on ONNX Runtime plays what torch would: same start, actions and noise.
+"""Proves that a bundle plays on a backend what torch would: same start, actions and noise.
 
 Both play side by side, each with its own bookkeeping. After each tick torch takes over the other's
 window and cache: a world that feeds on itself doubles any rounding error every few ticks, on one
@@ -7,7 +7,7 @@ backend as on the next, and what is to be compared are the backends.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from export.loading import load_world
+from export.loading import DEFAULT, load_world
 from export.onnx_export import read_modules
 from world_model.actions import encode_actions
 from world_model.cast import NOWHERE, locate, read_cast
@@ -26,47 +26,86 @@ from world_model.rolling import RollingStep, RollOut
 from world_model.schedule import tick_noise
 
 TOLERANCE: Final = 1e-2
-"""Of one tick; latents have unit variance."""
+"""Of one tick in float32; latents have unit variance."""
+REDUCED: Final = ("-bf16", "-fp16")
+"""What the names of such backends end with."""
+LEAST_SQUARED: Final = 1e-6
+"""Mean square error that counts as none: 108 dB."""
+REDUCED_PSNR_DB: Final = 40.0
+"""What frames must have against torch's where a backend computes in fewer bits than float32."""
 
 
 @dataclass(frozen=True)
 class Parity:
-    """Largest absolute differences over a roll-out: latents, and pixels in 1/255."""
+    """How far a backend is from torch over a roll-out: the largest absolute differences of latents,
+    and of pixels in 1/255; the PSNR of all its frames; and the first tick at which a frame differs
+    by more than 1/255."""
 
+    backend: str
     ticks: int
     max_latent_error: float
     max_pixel_error: int
+    psnr_db: float
+    first_apart: int | None
+
+    @property
+    def failure(self) -> str | None:
+        """Why the backend is not to be used, if so."""
+        if self.backend.endswith(REDUCED):
+            holds, wanted = self.psnr_db >= REDUCED_PSNR_DB, f"PSNR at least {REDUCED_PSNR_DB:g} dB"
+        else:
+            holds, wanted = self.max_latent_error <= TOLERANCE, f"latents within {TOLERANCE:g}"
+        return None if holds else f"parity is worse than wanted ({wanted})"
 
     def __str__(self) -> str:
         return (
-            f"ONNX Runtime against torch over {self.ticks} ticks: max abs error "
+            f"{self.backend} against torch over {self.ticks} ticks: max abs error "
             f"{self.max_latent_error:.2g} in latents, {self.max_pixel_error} / 255 in pixels"
         )
 
 
 @torch.no_grad()
-def roll_out_parity(directory: Path, ticks: int, seed: int = 0) -> Parity:
-    """Play `ticks` random actions on both from the start of a held-out level."""
+def roll_out_parity(
+    directory: Path,
+    ticks: int,
+    *,
+    backend: str = DEFAULT,
+    seed: int = 0,
+    done: Callable[[], object] = lambda: None,
+) -> Parity:
+    """Play `ticks` random actions on both from the start of a held-out level; `done` is called
+    after each. Raises WorldError where the backend cannot be had."""
     config, dit, codec = read_modules(directory)
     rng = np.random.default_rng(seed)
     frames = opening_of(HELD_OUT_SEED + seed, config.window.start_frames)
     actions = rng.random((ticks, len(config.buttons))) < 0.4
-    world = load_world(directory)
+    world = load_world(directory, backend=backend)
     world.reset(frames, seed=seed)
     twin = TorchSession(config, RollingStep(dit), seed)
     cast = read_cast(frames[0], config.cast)
     trail = np.array([locate(frame, cast) or NOWHERE for frame in frames[2:]])
     latents = codec.encode(torch.from_numpy(frames[1:]))
     twin.reset(torch.from_numpy(cast), latents, torch.from_numpy(trail))
-    latent_error, pixel_error = 0.0, 0
-    for action in actions:
+    latent_error = np.zeros(ticks)
+    pixel_error, squared = np.zeros((2, ticks))
+    for tick, action in enumerate(actions):
         head = twin.denoise(action)
         finished = world.denoise(action)
-        latent_error = max(latent_error, float(np.abs(finished - head[0].numpy()).max()))
-        drawn = codec.decode(head)[0].numpy().astype(np.int16)
-        pixel_error = max(pixel_error, int(np.abs(world.decode(finished) - drawn).max()))
+        latent_error[tick] = np.abs(finished - head[0].numpy()).max()
+        drawn = codec.decode(head)[0].numpy().astype(np.float32)
+        apart = np.abs(world.decode(finished) - drawn)
+        pixel_error[tick], squared[tick] = apart.max(), np.square(apart).mean()
         twin.take_over(world.memory)
-    return Parity(ticks, latent_error, pixel_error)
+        done()
+    differs = pixel_error > 1
+    return Parity(
+        backend,
+        ticks,
+        float(latent_error.max()),
+        int(pixel_error.max()),
+        float(10 * np.log10(255**2 / max(squared.mean(), LEAST_SQUARED))),
+        int(differs.argmax()) + 1 if differs.any() else None,
+    )
 
 
 class TorchSession:

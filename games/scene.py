@@ -41,6 +41,12 @@ class Scene:
     seed: int
 
 
+def bundle_directory(world: str) -> Path:
+    """Return where a world's bundle lies: of a shipped one by its name, else its directory."""
+    shipped = WORLDS / world
+    return Path(world) if Path(world).is_dir() and not shipped.is_dir() else shipped
+
+
 def load_scene(path: Path, *, worlds: Path = WORLDS) -> Scene:
     """Read and check a scene file.
 

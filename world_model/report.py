@@ -164,9 +164,7 @@ def model_card(document: dict[str, Any]) -> str:
         f"| action lag, p50 | {_cell(lag['p50'], ' ticks')} |",
         f"| action lag, p95 | {_cell(lag['p95'], ' ticks')} |",
         f"| action lag, probes asked and lost | {lag['probes']} and {lag['lost']} |",
-        *(
-            f"| events as in the game, {kind} | {_cell(v, ' F1')} |" for kind, v in events.items()
-        ),
+        *(f"| events as in the game, {kind} | {_cell(v, ' F1')} |" for kind, v in events.items()),
         f"| events counted | {counted['coin']} coins, {counted['spring']} springs, "
         f"{counted['restart']} restarts in {counted['ticks']} ticks |",
         *(

@@ -12,31 +12,16 @@ import click
 
 from engine.commands.compare import margin_option, print_ratios
 from engine.commands.errors import told_to_the_user
-from engine.commands.options import BACKENDS, json_option, threads_option
+from engine.commands.options import backends_option, json_option, threads_option
 from engine.commands.parts import BackendOptions, Parts
 
 if TYPE_CHECKING:
     from engine.loop import World
 
 
-def _backends(_context: click.Context, _option: click.Parameter, text: str) -> list[str]:
-    names = [word.strip() for word in text.split(",") if word.strip()]
-    unknown = [name for name in names if name not in BACKENDS]
-    if unknown or not names:
-        known = ", ".join(BACKENDS)
-        raise click.BadParameter(f"{', '.join(unknown) or text!r}: choose from {known}")
-    return list(dict.fromkeys(names))
-
-
 @click.command()
 @click.argument("scene", default="meadow")
-@click.option(
-    "--backends",
-    default="onnxruntime,openvino,openvino-bf16,torch",
-    show_default=True,
-    callback=_backends,
-    help="Those to measure, separated by commas; one that is not installed says so.",
-)
+@backends_option("onnxruntime,openvino,openvino-bf16,torch")
 @click.option(
     "--vs",
     metavar="REV|OPTIONS",
@@ -128,10 +113,10 @@ def _gflop(world: str) -> float | None:
     if find_spec("torch") is None:
         return None
     from export.capacity import step_work
-    from games.scene import WORLDS
+    from games.scene import bundle_directory
     from world_model.world import read_config
 
-    directory = WORLDS / world
+    directory = bundle_directory(world)
     return step_work(read_config(directory))[0] if directory.is_dir() else None
 
 

@@ -103,7 +103,7 @@ def evaluate(
             report.require_drawing()
             out.mkdir(parents=True, exist_ok=True)
         courses = _courses(level, levels, seed)
-        loaded = cast("World", parts.load_world(_place(world), BackendOptions(threads=threads)))
+        loaded = cast("World", parts.load_world(world, BackendOptions(threads=threads)))
         plan = Plan(
             courses=courses,
             ticks=ticks,
@@ -120,14 +120,6 @@ def evaluate(
             card.parent.mkdir(parents=True, exist_ok=True)
             card.write_text(report.model_card(document), encoding="utf-8")
         click.echo(json.dumps(document) if as_json else report.model_card(document))
-
-
-def _place(world: str) -> str:
-    """Return what the loader, which looks in assets/worlds, finds this bundle by."""
-    from games.scene import WORLDS
-
-    path = Path(world)
-    return str(path.resolve()) if path.is_dir() and not (WORLDS / world).is_dir() else world
 
 
 def _courses(level: Path | None, levels: int, seed: int) -> tuple[Course, ...]:

@@ -10,13 +10,14 @@ from engine.commands.default_group import DefaultGroup
 from engine.commands.errors import told_to_the_user
 from engine.commands.tensorrt import tensorrt
 from engine.commands.training_options import codec_option
+from engine.commands.verify import verify
 
 BUNDLE = "bundle"
 
 
 @click.group(cls=DefaultGroup, default=BUNDLE)
 def export() -> None:
-    """Write a trained world's bundle; or, with `tensorrt`, build the engines of one."""
+    """Write a trained world's bundle; build its engines, or verify its backends."""
 
 
 @export.command(name=BUNDLE)
@@ -52,7 +53,7 @@ def export_bundle(*, world_dir: Path, codec_dir: Path, out: Path, name: str, tic
     from dataclasses import replace
 
     from export.onnx_export import write_bundle
-    from export.parity import TOLERANCE, roll_out_parity
+    from export.parity import roll_out_parity
     from world_model.stages import load_codec, load_dit
 
     with told_to_the_user():
@@ -61,10 +62,9 @@ def export_bundle(*, world_dir: Path, codec_dir: Path, out: Path, name: str, tic
         parity = roll_out_parity(out, ticks)
     megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6
     click.echo(f"{out}: {megabytes:.1f} MB; {parity}")
-    if not parity.max_latent_error <= TOLERANCE:
-        raise click.ClickException(
-            f"parity is worse than {TOLERANCE}: this bundle is not to be used"
-        )
+    if parity.failure:
+        raise click.ClickException(f"{parity.failure}: this bundle is not to be used")
 
 
 export.add_command(tensorrt)
+export.add_command(verify)

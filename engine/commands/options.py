@@ -1,5 +1,8 @@
 """Options that several commands share."""
 
+from collections.abc import Callable
+from typing import Any
+
 import click
 
 BACKENDS = ("onnxruntime", "openvino", "openvino-bf16", "torch", "torch-compiled")
@@ -31,3 +34,23 @@ threads_option = click.option(
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document instead of a table."
 )
+
+
+def backends_option(default: str) -> Callable[[Any], Any]:
+    """`--backends`: names separated by commas, each once."""
+    return click.option(
+        "--backends",
+        default=default,
+        show_default=True,
+        callback=_backends,
+        help="Those to take, separated by commas; one that is not installed says so.",
+    )
+
+
+def _backends(_context: click.Context, _option: click.Parameter, text: str) -> list[str]:
+    names = [word.strip() for word in text.split(",") if word.strip()]
+    unknown = [name for name in names if name not in BACKENDS]
+    if unknown or not names:
+        known = ", ".join(BACKENDS)
+        raise click.BadParameter(f"{', '.join(unknown) or text!r}: choose from {known}")
+    return list(dict.fromkeys(names))

@@ -34,12 +34,12 @@ class BackendOptions:
 
 
 def load_shipped_world(name: str, options: BackendOptions) -> World:
-    """Load a world bundle from assets/worlds; this is what imports ONNX Runtime."""
+    """Load a world bundle, by name or directory; this is what imports ONNX Runtime."""
     from export.loading import load_world
-    from games.scene import WORLDS
+    from games.scene import bundle_directory
 
     return load_world(
-        WORLDS / name,
+        bundle_directory(name),
         backend=options.backend,
         threads=options.threads,
         log_operators=options.log_operators,

@@ -122,9 +122,9 @@ def profile_scene(
 def _fingerprints(scene: Scene) -> dict[str, str | None]:
     """Tell this scene and this world from others of the same name."""
     from engine.profiling.environment import fingerprint
-    from games.scene import WORLDS
+    from games.scene import bundle_directory
 
-    graph = WORLDS / scene.world / "step.onnx"
+    graph = bundle_directory(scene.world) / "step.onnx"
     return {"scene_sha256": fingerprint(scene.path), "step_onnx_sha256": fingerprint(graph)}
 
 

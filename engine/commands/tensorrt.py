@@ -36,9 +36,9 @@ def tensorrt(*, world: str, targets: tuple[str, ...], out: Path | None) -> None:
     with told_to_the_user():
         from export import store
         from export.tensorrt_engines import Builder, Engine, build_engines
-        from games.scene import WORLDS
+        from games.scene import bundle_directory
 
-        directory = WORLDS / world if (WORLDS / world).is_dir() else Path(world)
+        directory = bundle_directory(world)
         builder, began = Builder(), time.perf_counter()
 
         def tell(engine: Engine) -> None:
