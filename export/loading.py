@@ -11,6 +11,9 @@ from export.onnxruntime_backend import OnnxRuntimeBackend
 from world_model.errors import WorldError
 from world_model.world import Backend, RollingWorld, read_config
 
+Open = Callable[[Path, int | None, bool], Backend]
+"""Opens the graphs of a bundle: on so many threads, and whether operators log their times."""
+
 DEFAULT: Final = "onnxruntime"
 AUTO: Final = "auto"
 TRIED: Final = (DEFAULT, "openvino", "openvino-bf16")
@@ -30,12 +33,12 @@ def load_world(
     `backend` is one of `BACKENDS`, or `AUTO` for the fastest of `TRIED`; where it cannot be had,
     `say` is told why, and ONNX Runtime plays (without `say`, its error is raised).
     `threads` defaults to the physical cores of this machine, or 2 hyper-threads of one;
-    `log_operators` makes every node of ONNX Runtime's graphs log its times, which slows them.
+    `log_operators` makes every operator of the graphs log its times, which slows them.
     """
     config = read_config(directory)
 
     def load(name: str) -> RollingWorld:
-        return RollingWorld(config, BACKENDS[name](directory, threads))
+        return RollingWorld(config, BACKENDS[name](directory, threads, log_operators))
 
     if backend == AUTO:
         choice = choose(directory, TRIED, load, threads=threads)
@@ -49,8 +52,6 @@ def load_world(
             if say is None:
                 raise WorldError(f"{backend}: {_reason(error)}") from None
             say(f"{backend} cannot play {config.name} ({_reason(error)}); {DEFAULT} does")
-    if log_operators:
-        return RollingWorld(config, OnnxRuntimeBackend(directory, threads, log_operators=True))
     return load(DEFAULT)
 
 
@@ -60,26 +61,26 @@ def _reason(error: Exception) -> str:
     return str(error)
 
 
-def _openvino(precision: str) -> Callable[[Path, int | None], Backend]:
-    def load(directory: Path, threads: int | None) -> Backend:
+def _openvino(precision: str) -> Open:
+    def open_graphs(directory: Path, threads: int | None, log_operators: bool) -> Backend:
         from export.openvino_backend import OpenVinoBackend
 
-        return OpenVinoBackend(directory, threads, precision=precision)
+        return OpenVinoBackend(directory, threads, log_operators, precision=precision)
 
-    return load
+    return open_graphs
 
 
-def _torch(*, compiled: bool) -> Callable[[Path, int | None], Backend]:
-    def load(directory: Path, threads: int | None) -> Backend:
+def _torch(*, compiled: bool) -> Open:
+    def open_graphs(directory: Path, threads: int | None, log_operators: bool) -> Backend:
         from export.torch_backend import TorchBackend
 
-        return TorchBackend(directory, threads, compiled=compiled)
+        return TorchBackend(directory, threads, log_operators, compiled=compiled)
 
-    return load
+    return open_graphs
 
 
 _EXTRAS: Final = {"openvino": "openvino", "torch": "train", "safetensors": "train"}
-BACKENDS: Final[Mapping[str, Callable[[Path, int | None], Backend]]] = {
+BACKENDS: Final[Mapping[str, Open]] = {
     DEFAULT: OnnxRuntimeBackend,
     "openvino": _openvino("f32"),
     "openvino-bf16": _openvino("bf16"),

@@ -28,7 +28,7 @@ class OnnxRuntimeBackend:
     name = "onnxruntime"
 
     def __init__(
-        self, directory: Path, threads: int | None = None, *, log_operators: bool = False
+        self, directory: Path, threads: int | None = None, log_operators: bool = False
     ) -> None:
         self._sessions: dict[str, ort.InferenceSession] = {}
         self._logs = TemporaryDirectory(prefix="rollplay-") if log_operators else None

@@ -6,22 +6,34 @@ arrays are used in place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile, record_function
 
 from export.graphs import STEP_OUTPUTS, CodecGraph, StepGraph, step_inputs
 from export.onnx_export import read_modules
 from world_model.world import Buffers, Operator
+
+_MARK: Final = "rollplay: "
 
 
 class TorchBackend:
     """Runs a bundle's graphs in torch, eager or compiled."""
 
     def __init__(
-        self, directory: Path, threads: int | None = None, *, compiled: bool = False
+        self,
+        directory: Path,
+        threads: int | None = None,
+        log_operators: bool = False,
+        *,
+        compiled: bool = False,
     ) -> None:
         config, dit, codec = read_modules(directory)
         self.name = "torch-compiled" if compiled else "torch"
@@ -41,6 +53,8 @@ class TorchBackend:
             for name, graph in ((n, g.to(self._device).eval()) for n, g in graphs.items())
         }
 
+        self._log = OperatorLog() if log_operators else None
+
     def bind(self, graph: str, inputs: Buffers, outputs: Buffers) -> Callable[[], None]:
         """Return a call that runs `graph` from and into these very arrays."""
         run, (given, made) = self._graphs[graph], self._orders[graph]
@@ -49,6 +63,10 @@ class TorchBackend:
 
         @torch.inference_mode()
         def call() -> None:
+            with self._log.run(graph) if self._log else nullcontext():
+                tick()
+
+        def tick() -> None:
             results = run(*(source.to(self._device) for source in sources))
             results = (results,) if isinstance(results, Tensor) else results
             for target, result in zip(targets, results, strict=True):
@@ -57,5 +75,42 @@ class TorchBackend:
         return call
 
     def operators(self) -> Sequence[Operator]:
-        """Return nothing: use torch's own profiler."""
-        return ()
+        """Stop logging operators, and return those that ran; empty where none were logged."""
+        log, self._log = self._log, None
+        return log.stop() if log else ()
+
+
+class OperatorLog:
+    """torch's own profiler, its times laid on our clock: those of the host, on a GPU, too."""
+
+    def __init__(self) -> None:
+        self._began: dict[str, list[int]] = defaultdict(list)
+        self._profiler = profile(activities=[ProfilerActivity.CPU], acc_events=True)
+        self._profiler.start()
+
+    @contextmanager
+    def run(self, graph: str) -> Iterator[None]:
+        """Log what runs within as operators of `graph`."""
+        with record_function(_MARK + graph):
+            self._began[graph].append(time.perf_counter_ns())
+            yield
+
+    def stop(self) -> list[Operator]:
+        """Return the outermost operators of all runs."""
+        self._profiler.stop()
+        began = {graph: iter(times) for graph, times in self._began.items()}
+        found = []
+        for event in sorted(self._profiler.events() or (), key=lambda e: e.time_range.start):
+            if event.name.startswith(_MARK):
+                graph = event.name.removeprefix(_MARK)
+                offset_ns = next(began[graph]) - event.time_range.start * 1000
+                found += [_operator(graph, child, offset_ns) for child in event.cpu_children]
+        return found
+
+
+def _operator(graph: str, event: Any, offset_ns: float) -> Operator:
+    """Turn an event of the profiler, in microseconds on its own clock, into one on ours."""
+    start, end = (
+        round(t * 1000 + offset_ns) for t in (event.time_range.start, event.time_range.end)
+    )
+    return Operator(graph, event.name.removeprefix("aten::"), start, end)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -61,3 +62,31 @@ def test_openvino_names_graphs_that_are_missing_broken_or_of_another_world(bundl
     (bundle / "step.onnx").unlink()
     with pytest.raises(WorldError, match=r"step\.onnx: missing; export the world again"):
         load_world(bundle, backend="openvino")
+
+
+@pytest.mark.parametrize(
+    ("backend", "kinds"),
+    [
+        ("onnxruntime", {"Conv", "Softmax"}),
+        ("openvino", {"Convolution", "FullyConnected"}),
+        ("torch", {"conv2d", "softmax"}),
+    ],
+)
+def test_operators_are_logged_on_the_loops_clock_and_only_on_request(
+    exported: Any, backend: str, kinds: set[str]
+) -> None:
+    if backend == "openvino":
+        pytest.importorskip("openvino")
+    config = exported.config
+    start = np.full((config.window.start_frames, *config.frame_shape), 90, np.uint8)
+    world = load_world(exported.directory, backend=backend, log_operators=True)
+    world.reset(start, seed=1)
+    before = time.perf_counter_ns()
+    world.step(np.ones(3, np.bool_))
+    after = time.perf_counter_ns()
+    ran = [op for op in world.operators() if op.began_ns >= before]
+    assert {op.graph for op in ran} == {"step", "decode"}
+    assert all(before <= op.began_ns <= op.ended_ns <= after for op in ran)
+    assert kinds <= {op.kind for op in ran}
+    assert not world.operators(), "logging has ended"
+    assert not load_world(exported.directory, backend=backend).operators()

@@ -17,35 +17,45 @@ from world_model.world import RollingWorld
 MS_A_TICK = {"default": 2.0, "quick": 0.2, "alike": 1.98, "slow": 4.0}
 
 
+class Clock:
+    """Time passes while worlds tick, and only then."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now_s
+
+
+class TickingWorld:
+    buttons = ("left",)
+
+    def __init__(self, clock: Clock, tick_ms: float) -> None:
+        self.clock, self.tick_ms = clock, tick_ms
+
+    def step(self, _action: object) -> None:
+        self.clock.now_s += self.tick_ms / 1000
+
+
 class Loader:
     """Opens worlds whose ticks take as long as their names say."""
 
-    def __init__(self, *broken: str) -> None:
-        self.broken, self.loaded = broken, list[str]()
+    def __init__(self, clock: Clock, *broken: str) -> None:
+        self.clock, self.broken, self.loaded = clock, broken, list[str]()
 
     def __call__(self, name: str) -> RollingWorld:
         self.loaded.append(name)
         if name in self.broken:
             raise ImportError(name)
-        return cast(RollingWorld, SleepingWorld(MS_A_TICK[name]))
-
-
-class SleepingWorld:
-    buttons = ("left",)
-
-    def __init__(self, tick_ms: float) -> None:
-        self.tick_ms = tick_ms
-
-    def step(self, _action: object) -> None:
-        end = time.perf_counter() + self.tick_ms / 1000
-        while time.perf_counter() < end:
-            pass
+        return cast(RollingWorld, TickingWorld(self.clock, MS_A_TICK[name]))
 
 
 @pytest.fixture(autouse=True)
-def brief(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clock:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(fastest, "BUDGET_S", 0.05)
+    clock = Clock()
+    monkeypatch.setattr(fastest, "time", clock)
+    return clock
 
 
 @pytest.fixture
@@ -54,8 +64,8 @@ def world(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_fastest_plays_and_is_remembered(world: Path) -> None:
-    load = Loader()
+def test_the_fastest_plays_and_is_remembered(world: Path, clock: Clock) -> None:
+    load = Loader(clock)
     choice = choose(world, ("default", "slow", "quick"), load, threads=None)
     assert choice.backend == "quick"
     assert choice.tick_ms["quick"] < choice.tick_ms["default"] < choice.tick_ms["slow"]
@@ -65,21 +75,23 @@ def test_the_fastest_plays_and_is_remembered(world: Path) -> None:
     assert load.loaded == ["default", "slow", "quick"]
 
 
-def test_one_that_is_hardly_faster_does_not_replace_the_default(world: Path) -> None:
-    assert choose(world, ("default", "alike"), Loader(), threads=None).backend == "default"
+def test_one_that_is_hardly_faster_does_not_replace_the_default(world: Path, clock: Clock) -> None:
+    assert choose(world, ("default", "alike"), Loader(clock), threads=None).backend == "default"
 
 
-def test_one_that_is_not_installed_does_not_take_part(world: Path) -> None:
-    choice = choose(world, ("default", "quick"), Loader("quick"), threads=None)
+def test_one_that_is_not_installed_does_not_take_part(world: Path, clock: Clock) -> None:
+    choice = choose(world, ("default", "quick"), Loader(clock, "quick"), threads=None)
     assert choice == ("default", {}, False)
     assert str(choice) == "default plays: no other backend is installed"
     with pytest.raises(ImportError):
-        choose(world, ("default", "quick"), Loader("default"), threads=None)
+        choose(world, ("default", "quick"), Loader(clock, "default"), threads=None)
 
 
 @pytest.mark.parametrize("change", ["threads", "world", "broken", "candidates"])
-def test_what_may_have_changed_the_answer_is_measured_anew(world: Path, change: str) -> None:
-    choose(world, ("default", "quick"), Loader(), threads=None)
+def test_what_may_have_changed_the_answer_is_measured_anew(
+    world: Path, clock: Clock, change: str
+) -> None:
+    choose(world, ("default", "quick"), Loader(clock), threads=None)
     candidates, threads = ("default", "quick"), None
     if change == "threads":
         threads = 1
@@ -89,16 +101,20 @@ def test_what_may_have_changed_the_answer_is_measured_anew(world: Path, change: 
         next(store.place("backends").glob("*.json")).write_bytes(b"{}")
     else:
         candidates = ("default", "slow")
-    assert not choose(world, candidates, Loader(), threads=threads).remembered
+    assert not choose(world, candidates, Loader(clock), threads=threads).remembered
 
 
-def test_a_world_says_which_backend_was_chosen_and_why(exported: Any) -> None:
+def test_a_world_says_which_backend_was_chosen_and_why(
+    exported: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[str] = []
+    monkeypatch.setattr(fastest, "time", time)
+    monkeypatch.setattr(fastest, "BUDGET_S", 0.1)
     world = load_world(exported.directory, backend=AUTO, say=said.append)
     assert len(said) == 1
     assert said[0].startswith(f"{world.backend} plays: ")
 
 
-def test_without_a_graph_there_is_nothing_to_measure(tmp_path: Path) -> None:
+def test_without_a_graph_there_is_nothing_to_measure(tmp_path: Path, clock: Clock) -> None:
     with pytest.raises(WorldError, match=r"step\.onnx: missing"):
-        choose(tmp_path, ("default",), Loader(), threads=None)
+        choose(tmp_path, ("default",), Loader(clock), threads=None)

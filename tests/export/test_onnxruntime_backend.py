@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -110,20 +109,3 @@ def test_the_number_of_threads_changes_no_frame_by_more_than_a_level(
 
 def test_physical_cores_are_at_most_the_logical_ones() -> None:
     assert 1 <= physical_cores() <= (os.cpu_count() or 1)
-
-
-def test_operators_are_logged_on_the_loops_clock_and_only_on_request(exported: Any) -> None:
-    start = np.full(
-        (exported.config.window.start_frames, *exported.config.frame_shape), 90, np.uint8
-    )
-    world = load_world(exported.directory, log_operators=True)
-    world.reset(start, seed=1)
-    before = time.perf_counter_ns()
-    world.step(np.ones(3, np.bool_))
-    after = time.perf_counter_ns()
-    ran = [op for op in world.operators() if op.began_ns >= before]
-    assert {op.graph for op in ran} == {"step", "decode"}
-    assert all(before <= op.began_ns <= op.ended_ns <= after for op in ran)
-    assert {"Conv", "Softmax"} <= {op.kind for op in ran}
-    assert not world.operators(), "logging has ended"
-    assert not load_world(exported.directory).operators()
