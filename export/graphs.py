@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from world_model.actions import MARKS
-from world_model.codec import Codec
+from world_model.codec import WholeCodec
 from world_model.config import WorldConfig
 from world_model.dit import RollingDiT
 from world_model.rolling import RollingStep
@@ -32,7 +32,7 @@ class StepGraph(nn.Module):
 class CodecGraph(nn.Module):
     """One direction of the codec, `encode` or `decode`."""
 
-    def __init__(self, codec: Codec, name: str) -> None:
+    def __init__(self, codec: WholeCodec, name: str) -> None:
         super().__init__()
         self.codec, self.name = codec, name
 
@@ -42,14 +42,14 @@ class CodecGraph(nn.Module):
 
 def step_inputs(config: WorldConfig) -> dict[str, Tensor]:
     """Return zeros of the shapes that `step` takes, in its order."""
-    window, latent, cast = config.window, config.latent_shape, config.cast
+    window, cast = config.window, config.cast
     frames = 1 + window.slots
     cache = (1, config.dit.depth, window.cache_frames, config.tokens, config.dit.width)
     return {
-        "window": torch.zeros(1, window.frames, *latent),
+        "window": torch.zeros(1, window.frames, *config.whole_shape),
         "sigmas": torch.zeros(frames),
         "actions": torch.zeros(1, frames, len(config.buttons) + MARKS),
-        "noise": torch.zeros(1, frames, *latent),
+        "noise": torch.zeros(1, frames, *config.latent_shape),
         "cache_k": torch.zeros(cache),
         "cache_v": torch.zeros(cache),
         "ages": torch.zeros(window.cache_frames),

@@ -2,7 +2,8 @@
 
 `step` is one tick of the window, `decode` and `encode` the codec. Weights are rounded to float16
 and kept so, with a cast in front of each use (folded away when a session loads), which halves the
-bundle; torch parity is measured against the same rounded weights.
+bundle; torch parity is measured against the same rounded weights. The codec's basis is not rounded:
+what a world copies goes through it at every tick, for hours.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from export.graphs import STEP_OUTPUTS, CodecGraph, StepGraph, step_inputs
-from world_model.codec import Codec
+from world_model.codec import Codec, WholeCodec
 from world_model.config import WorldConfig
 from world_model.dit import RollingDiT
 from world_model.errors import WorldError
@@ -33,16 +34,23 @@ SMALLEST_HALVED: Final = 1024
 
 
 def write_bundle(config: WorldConfig, dit: RollingDiT, codec: Codec, directory: Path) -> None:
-    """Write config, float16 weights and the graphs of a trained world to `directory`."""
+    """Write config, float16 weights and the graphs of a trained world to `directory`.
+
+    Raises WorldError for a codec that is not the one that the world was trained with.
+    """
+    channels = config.codec.channels
+    if not torch.allclose(dit.painter.basis[:channels].cpu(), codec.components.cpu(), atol=1e-2):
+        raise WorldError(f"{config.name} was trained with another codec; name that one")
     directory.mkdir(parents=True, exist_ok=True)
     dit, codec = round_weights(dit), round_weights(codec)
     named = {**_prefixed(DIT, dit), **_prefixed(CODEC, codec)}
+    whole = WholeCodec(dit.painter.basis)
     save_file(named, directory / WEIGHTS_FILE)
-    frame, latents = torch.zeros(1, *config.frame_shape), torch.zeros(1, *config.latent_shape)
+    frame, latents = torch.zeros(1, *config.frame_shape), torch.zeros(1, *config.whole_shape)
     graphs = {
         "step": step_graph(config, dit),
-        "decode": _graph(CodecGraph(codec, "decode"), {"latents": latents}, ["frame"]),
-        "encode": _graph(CodecGraph(codec, "encode"), {"frame": frame.byte()}, ["latents"]),
+        "decode": _graph(CodecGraph(whole, "decode"), {"latents": latents}, ["frame"]),
+        "encode": _graph(CodecGraph(whole, "encode"), {"frame": frame.byte()}, ["latents"]),
     }
     for name, model in graphs.items():
         onnx.checker.check_model(halve_weights(model))
@@ -50,38 +58,39 @@ def write_bundle(config: WorldConfig, dit: RollingDiT, codec: Codec, directory: 
     (directory / CONFIG_FILE).write_text(json.dumps(config.to_dict(), indent=2) + "\n")
 
 
-def read_modules(directory: Path) -> tuple[WorldConfig, RollingDiT, Codec]:
-    """Load a bundle's weights back into torch; raises WorldError for a broken bundle."""
+def read_modules(directory: Path) -> tuple[WorldConfig, RollingDiT, WholeCodec]:
+    """Load what plays of a bundle back into torch; raises WorldError for a broken bundle."""
     config = read_config(directory)
-    dit, codec = RollingDiT(config), Codec(config.codec)
-    for part, module in ((DIT, dit), (CODEC, codec)):
-        weights = read_weights(directory, part)
-        try:
-            module.load_state_dict(weights)
-        except RuntimeError as error:
-            raise WorldError(f"{directory / WEIGHTS_FILE}: cannot be read ({error})") from None
-    return config, dit.eval(), codec.eval()
+    dit = RollingDiT(config)
+    try:
+        dit.load_state_dict(read_weights(directory, DIT))
+    except RuntimeError as error:
+        raise WorldError(f"{directory / WEIGHTS_FILE}: cannot be read ({error})") from None
+    return config, dit.eval(), WholeCodec(dit.painter.basis).eval()
 
 
 def round_weights(module: M) -> M:
-    """Round a module's larger weights to float16 values (kept as float32); returns it."""
+    """Round a module's larger parameters to float16 values (kept as float32); returns it."""
     with torch.no_grad():
-        for tensor in module.state_dict().values():
-            if tensor.numel() >= SMALLEST_HALVED:
-                tensor.copy_(tensor.half().float())
+        for param in module.parameters():
+            if param.numel() >= SMALLEST_HALVED:
+                param.copy_(param.half().float())
     return module.eval().cpu()
 
 
 def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Store larger float32 initialisers as float16, each followed by a cast back."""
+    """Store larger float32 initialisers, if they lose nothing, as float16 with a cast back."""
     graph = model.graph
     casts = []
     for initializer in graph.initializer:
         array = numpy_helper.to_array(initializer)
         if array.dtype != np.float32 or array.size < SMALLEST_HALVED:
             continue
+        halved = array.astype(np.float16)
+        if not np.array_equal(halved.astype(np.float32), array):
+            continue
         name = initializer.name
-        half = numpy_helper.from_array(array.astype(np.float16), f"{name}.half")
+        half = numpy_helper.from_array(halved, f"{name}.half")
         initializer.CopyFrom(half)
         casts.append(onnx.helper.make_node("Cast", [half.name], [name], to=onnx.TensorProto.FLOAT))
     for index, node in enumerate(casts):
@@ -90,10 +99,14 @@ def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _prefixed(prefix: str, module: nn.Module) -> dict[str, Tensor]:
-    return {
-        f"{prefix}{name}": (t.half() if t.numel() >= SMALLEST_HALVED else t).contiguous()
-        for name, t in module.state_dict().items()
-    }
+    return {f"{prefix}{name}": _halved(t).contiguous() for name, t in module.state_dict().items()}
+
+
+def _halved(tensor: Tensor) -> Tensor:
+    """Return a larger tensor in float16, if it loses nothing."""
+    half = tensor.half()
+    lossless = tensor.numel() >= SMALLEST_HALVED and torch.equal(half.to(tensor.dtype), tensor)
+    return half if lossless else tensor
 
 
 def step_graph(config: WorldConfig, dit: RollingDiT) -> onnx.ModelProto:

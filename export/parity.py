@@ -116,8 +116,8 @@ class TorchSession:
         self.roll = RollOut(step, 1, torch.device("cpu"))
 
     def reset(self, cast: torch.Tensor, latents: torch.Tensor, trail: torch.Tensor) -> None:
-        """Start on drawings (D, 4, H, W), the latents (1 + K, C, h, w) of scenery and frames, and
-        where the player is in these, (K, 3)."""
+        """Start on drawings (D, 4, H, W), the whole latents (1 + K, 48, h, w) of scenery and
+        frames, and where the player is in these, (K, 3)."""
         count, window = len(latents) - 1, self.config.window
         still = torch.from_numpy(encode_actions(np.zeros(len(self.config.buttons), np.bool_)))
         noises = torch.stack([self._noise(2 * i) for i in range(count)])  # between them, ticks
@@ -133,7 +133,7 @@ class TorchSession:
         self.draw = 2 * count - 1
 
     def denoise(self, action: NDArray[np.bool_]) -> torch.Tensor:
-        """Advance by a tick; returns the head's latents (1, C, h, w)."""
+        """Advance by a tick; returns the head's whole latents (1, 48, h, w)."""
         head = self.roll.tick(
             torch.from_numpy(encode_actions(action[None])), self._noise(self.draw)
         ).head

@@ -58,6 +58,6 @@ class TokenBlock(nn.Module):
         qkv = self.qkv(self.norm(x) * (1 + scale1) + shift1)
         q, k, v = qkv.unflatten(-1, (3, self.heads, -1)).unbind(-3)
         x = x + gate1 * self.out(attend(q, k, v).flatten(-2))
-        hidden = F.gelu(self.up(self.norm(x) * (1 + scale2) + shift2), approximate="tanh")
+        hidden = F.gelu(self.up(self.norm(x) * (1 + scale2) + shift2))
         change: Tensor = gate2 * self.down(hidden)
         return x + change

@@ -2,8 +2,13 @@
 
 The encoder is linear: principal components of 4x4 pixel patches. A sprite that moves then moves
 as plainly in latents as in pixels, distances are those between pictures, and the network that
-dreams has no second, hidden drawing style to learn. What the components leave out (edges,
-texture), a convolutional decoder puts back. No temporal compression: it would cost input delay.
+dreams has no second, hidden drawing style to learn. No temporal compression: it would cost input
+delay.
+
+Latents are the leading components: what the network sees, predicts and is trained on. A finished
+frame at play keeps its details, too, all of the rest: *whole* latents, which are pixels turned in
+space, so that what is copied from frame to frame is never blurred. Where there are only latents, a
+convolutional decoder guesses the details (edges, texture).
 """
 
 from __future__ import annotations
@@ -58,7 +63,7 @@ class Refiner(nn.Module):
 
 
 class Codec(nn.Module):
-    """Frame autoencoder; `encode` and `decode` are exported as one graph each."""
+    """Frame autoencoder of what the network sees."""
 
     components: Tensor
 
@@ -74,8 +79,7 @@ class Codec(nn.Module):
 
     def decode(self, latents: Tensor) -> Tensor:
         """Map latents (B, C, h, w) to frames (B, H, W, 3) uint8."""
-        levels = (self.draw(latents).permute(0, 2, 3, 1) * 127.5 + 128.0).clamp(0.0, 255.0)
-        return levels.to(torch.uint8)
+        return to_frames(self.draw(latents))
 
     def project(self, unit: Tensor) -> Tensor:
         """Map frames (B, 3, H, W) in [-1, 1] to latents: each patch on the components."""
@@ -98,7 +102,39 @@ class Codec(nn.Module):
         self.components.copy_(leading * torch.where(signs == 0, 1, signs))
 
 
+class WholeCodec(nn.Module):
+    """The codec at play, between frames and whole latents: loses nothing but rounding."""
+
+    basis: Tensor
+
+    def __init__(self, basis: Tensor) -> None:
+        """Take a basis (48, 48), orthonormal rows, the codec's components first."""
+        super().__init__()
+        self.register_buffer("basis", basis)
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """Map frames (B, H, W, 3) uint8 to whole latents (B, 48, H/4, W/4) float32."""
+        patches = F.pixel_unshuffle(to_unit(frames), CELL)
+        return F.conv2d(patches, self.basis[..., None, None] * LATENT_SCALE)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Map whole latents (B, 48, h, w) to frames (B, H, W, 3) uint8."""
+        weight = self.basis.T[..., None, None] / LATENT_SCALE
+        return to_frames(F.pixel_shuffle(F.conv2d(latents, weight), CELL))
+
+
 def to_unit(frames: Tensor) -> Tensor:
     """Map uint8 (B, H, W, 3) to float (B, 3, H, W) in [-1, 1]."""
     # In this order: TensorRT permutes no bytes.
     return frames.float().permute(0, 3, 1, 2) / 127.5 - 1.0
+
+
+def to_frames(unit: Tensor) -> Tensor:
+    """Map float (B, 3, H, W) of about [-1, 1] to uint8 (B, H, W, 3)."""
+    return (unit.permute(0, 2, 3, 1) * 127.5 + 128.0).clamp(0.0, 255.0).to(torch.uint8)
+
+
+def complete(components: Tensor) -> Tensor:
+    """Return components (C, 48), orthonormal rows, and after them the rest of a basis: (48, 48)."""
+    rest = torch.linalg.qr(components.T, mode="complete").Q[:, len(components) :]
+    return torch.cat([components, rest.T])

@@ -139,6 +139,11 @@ class WorldConfig:
         return self.codec.channels, self.frame_height // cell, self.frame_width // cell
 
     @property
+    def whole_shape(self) -> tuple[int, int, int]:
+        """The same with all details: as many numbers as pixels."""
+        return 3 * CodecConfig.CELL_PX**2, *self.latent_shape[1:]
+
+    @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of a frame's tokens."""
         _, height, width = self.latent_shape

@@ -31,9 +31,9 @@ TOKEN_CELLS = DiTConfig.TOKEN_CELLS
 
 
 class StepOutput(NamedTuple):
-    """`x0` (B, T, C, h, w) of the slots; raw `k`, `v` (B, depth, N, width) of the clean frame;
-    `found` (B, T, ..., h, w): how the player moves, see `finding`; `players` (B, T, 3): where it
-    is."""
+    """`x0` (B, T, C or 48, h, w) of the slots; raw `k`, `v` (B, depth, N, width) of the clean
+    frame; `found` (B, T, ..., h, w): how the player moves, see `finding`; `players` (B, T, 3):
+    where it is."""
 
     x0: Tensor
     k: Tensor
@@ -119,7 +119,7 @@ class RollingDiT(nn.Module):
     ) -> StepOutput:
         """Denoise one window: the single forward pass of a tick.
 
-        window (B, 4 + T, C, h, w): the scenery (the first frame with nobody in it), the first
+        window (B, 4 + T, C or 48, h, w): the scenery (the first frame with nobody in it), the first
         frame (sink), the last but one, the last finished one, then the slots; of the first three
         no tokens are made, every cell sees them at its place. sigmas (1 + T,) and actions (B,
         1 + T, A + 3) of the others; cache_k, cache_v (B, depth, F, N, width), raw keys; ages (F,):
@@ -216,6 +216,7 @@ class RollingDiT(nn.Module):
         corners: Tensor | None,
     ) -> tuple[Embedding, Tensor, Tensor, Tensor]:
         """Embed a window and let it think; returns also the last finished frame's `k` and `v`."""
+        window = window[:, :, : self.config.latent_shape[0]]  # not the details
         scenery, sink, before, previous = (window[:, i : i + 1] for i in range(4))
         frames, grid = window[:, 3:], _grid(window)
         past = self._past(previous, before, sink, scenery, trail[:, None, 1:])

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from world_model.cast import CUT_PX
 from world_model.config import CastConfig
-from world_model.painter import CELL, PIXELS
+from world_model.painter import CELL, pixels_of
 
 REACH_PX = (12, 4)
 """How far a player may move in a tick: rows, columns. Nothing is faster than a spring."""
@@ -77,13 +77,11 @@ def errors(
 def mark(places: Tensor, grid: torch.Size) -> Tensor:
     """Draw places (B, F, 3) for a network to see: (B, F, 16, h, w), 1 at the pixel at the top
     middle, else 0; nothing where it is outside."""
-    sides = (torch.arange(cells * CELL, device=places.device) for cells in grid)
     rows, columns = (
-        (places[..., axis, None] + middle == side).float()
-        for axis, middle, side in zip((0, 1), (0, MIDDLE[1]), sides, strict=True)
+        (places[..., axis, None, None] + middle == pixels_of(cells, places.device)).float()
+        for axis, middle, cells in zip((0, 1), (0, MIDDLE[1]), grid, strict=True)
     )
-    marks = F.pixel_unshuffle(rows[..., :, None] * columns[..., None, :], CELL)
-    return torch.unflatten(marks, 1, (-1, PIXELS))
+    return (rows[..., :, None, :, None] * columns[..., None, :, None, :]).flatten(2, 3)
 
 
 def _said(found: Tensor, place: Tensor) -> list[Tensor]:

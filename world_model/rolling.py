@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from world_model.cache import CacheIndex
 from world_model.dit import RollingDiT
@@ -16,7 +17,7 @@ from world_model.schedule import window_sigmas
 
 
 class TickOutput(NamedTuple):
-    """`head` (B, C, h, w) finished latents; `window` (B, 4 + T, C, h, w) for the next tick;
+    """`head` (B, C or 48, h, w) finished latents; `window` (B, 4 + T, ..., h, w) for the next tick;
     `k`, `v` (B, depth, N, width) of the frame that has left the window; `trail` (B, 3, 3) for the
     next tick; `x0` and `found` of every slot, as of `StepOutput`."""
 
@@ -62,9 +63,11 @@ class RollingStep(nn.Module):
 def slide(x0: Tensor, sigmas: Tensor, noise: Tensor) -> Tensor:
     """Hand the head on as previous frame, and re-noise slot k to slot k - 1's level.
 
-    x0 (B, T, C, h, w); sigmas (1 + T,); noise (B, 1 + T, C, h, w). The new tail is pure noise.
+    x0 (B, T, C or 48, h, w); sigmas (1 + T,); noise (B, 1 + T, C, h, w): none on details. The new
+    tail is pure noise.
     """
     levels = sigmas.reshape(-1, 1, 1, 1)
+    noise = F.pad(noise, (0, 0, 0, 0, 0, x0.shape[2] - noise.shape[2]))
     planned = torch.cat([x0, torch.zeros_like(x0[:, :1])], 1)
     return (1 - levels) * planned + levels * noise
 
@@ -72,6 +75,7 @@ def slide(x0: Tensor, sigmas: Tensor, noise: Tensor) -> Tensor:
 class RollOut:
     """A batch of worlds rolling on their own output: the torch twin of `world.RollingWorld`.
 
+    On latents, or on whole latents, as it is started.
     `corners` (B, 2) and `grid` (height, width in tokens) where the worlds are crops of a frame.
     """
 

@@ -21,7 +21,7 @@ from world_model.distributed import MOST_RANKS, Ranks
 from world_model.dit import RollingDiT
 from world_model.errors import DataError
 from world_model.latents import load_latents
-from world_model.presets import PRESETS
+from world_model.presets import PRESETS, WorldRun
 from world_model.strict import from_dict
 from world_model.train_codec import CodecTask, measure_psnr
 from world_model.train_world import WorldTask
@@ -69,8 +69,7 @@ def train_world(
 ) -> None:
     """Train a world on a recording and a finished codec (a run, or that of a bundle) into `out`.
 
-    From `beginning`, a bundle, rather than from nothing: rates are then lower and soon fall, and
-    roll-outs begin at once.
+    From `beginning`, a bundle, rather than from nothing.
     """
     size = PRESETS[preset]
     compute, ranks = _set_up(device, seed)
@@ -87,10 +86,7 @@ def train_world(
     latents = load_latents(
         recording, codec, config.window.slots, data.with_suffix(".latents.npy"), compute, ranks
     )
-    run, plan, roll_out = size.world, size.world.plan, size.world.roll_out
-    if beginning is not None:
-        plan = replace(plan, peak=0.6, decay=0.8)
-        roll_out = replace(roll_out, start=plan.warmup)
+    run = size.world if beginning is None else _gentler(size.world)
     task = WorldTask(
         config,
         latents,
@@ -99,7 +95,7 @@ def train_world(
         batch=run.batch,
         lr=run.lr,
         matrix_lr=run.matrix_lr,
-        roll_out=roll_out,
+        roll_out=run.roll_out,
         crops=run.crops,
         ghost_share=run.ghost_share,
         compiled=size.compiled,
@@ -108,12 +104,22 @@ def train_world(
         fresh = start_from(task.dit, read_weights(beginning, DIT))
         if ranks.first and fresh:
             tqdm.write(f"{beginning}: has no {', '.join(fresh)}; they start anew", file=sys.stderr)
-    trainer = Trainer(task, _plan(plan, steps, seed), out, ranks)
+    trainer = Trainer(task, _plan(run.plan, steps, seed), out, ranks)
     trainer.run(config=config.to_dict())
     if ranks.first:
         trainer.ema_module()
         trainer.finish(task.dit)
     ranks.leave()
+
+
+def _gentler(run: WorldRun) -> WorldRun:
+    """Return a run for weights that know something already: with lower rates, which soon fall, and
+    with roll-outs at once."""
+    return replace(
+        run,
+        plan=replace(run.plan, peak=0.6, decay=0.8),
+        roll_out=replace(run.roll_out, start=run.plan.warmup),
+    )
 
 
 def load_codec(directory: Path) -> Codec:

@@ -74,8 +74,8 @@ class RollingWorld:
         self.config, self.name, self.buttons = config, config.name, config.buttons
         self.frame_shape = config.frame_shape
         self.backend, self.operators = backend.name, backend.operators
-        window, latent = config.window, config.latent_shape
-        shape = (1, window.frames, *latent)
+        window, latent, whole = config.window, config.latent_shape, config.whole_shape
+        shape = (1, window.frames, *whole)
         self._index = CacheIndex(window)
         self._sigmas = window_sigmas(window)
         self._windows = (np.zeros(shape, np.float32), np.zeros(shape, np.float32))
@@ -90,7 +90,7 @@ class RollingWorld:
         # Where the player was in the first frame, in the last but one and in the last.
         self._trail = np.zeros((1, 3, 3), np.int64)
         self._next_trail = np.zeros_like(self._trail)
-        self._latents = np.zeros((1, *latent), np.float32)
+        self._latents = np.zeros((1, *whole), np.float32)
         self._pixels: Frame = np.zeros((1, *config.frame_shape), np.uint8)
         self._head: Array = self._latents[0]
         self._frame: Frame = self._pixels[0]
@@ -165,7 +165,7 @@ class RollingWorld:
         return self._frame
 
     def _encoded(self, frame: Frame) -> Array:
-        """Return a frame's latents (C, h, w); the array is reused by the next call."""
+        """Return a frame's whole latents (48, h, w); the array is reused by the next call."""
         self._pixels[0] = frame
         self._encode()
         return self._head
@@ -173,7 +173,7 @@ class RollingWorld:
     def denoise(self, action: NDArray[np.bool_]) -> Array:
         """Advance by one tick under the held buttons (A,): one forward pass.
 
-        Returns the finished latents (C, h, w) of the frame that this action caused; the array is
+        Returns the whole latents (48, h, w) of the frame that this action caused; the array is
         reused by the next tick.
         """
         self._actions[0, 1:] = encode_actions(action)
@@ -188,7 +188,7 @@ class RollingWorld:
         self._spans = spans
 
     def decode(self, latents: Array) -> Frame:
-        """Draw latents (C, h, w) as a frame (H, W, 3); the array is reused by the next call."""
+        """Draw whole latents (48, h, w) as a frame (H, W, 3); the next call reuses the array."""
         if latents.base is not self._latents:
             self._latents[0] = latents
         self._decode()
@@ -223,7 +223,7 @@ class RollingWorld:
         return np.asarray((colours * 255).clip(0, 255), np.uint8)
 
     def _colours(self) -> tuple[Array, Array]:
-        """Return the latents (C, 1, 1) of black, and what makes red, green, blue (3, C) of latents.
+        """Return the latents (48, 1, 1) of black, and what makes red, green, blue (3, 48) of them.
 
         Encoding is linear, so three flat frames tell.
         """
@@ -258,14 +258,14 @@ class RollingWorld:
         self._draws += 1
 
     def _renoise(self, window: Array, latents: Array) -> None:
-        """Fill a window (1 + T, C, h, w) with one frame at every level of the staircase."""
+        """Fill a window (1 + T, 48, h, w) with one frame at every level of the staircase."""
         levels = self._sigmas.reshape(-1, 1, 1, 1)
-        np.multiply(levels, self._noise[0], out=window)
-        window += (1 - levels) * latents
+        np.multiply(1 - levels, latents, out=window)
+        window[:, : self._noise.shape[2]] += levels * self._noise[0]
 
 
 def _unlike(latents: Array, scenery: Array) -> float:
-    """Return the share of cells in which latents (C, h, w) are not those of the scenery."""
+    """Return the share of cells in which latents (48, h, w) are not those of the scenery."""
     apart = np.square(latents - scenery).mean(0)
     return float((apart > LEAST_APART**2).mean())
 

@@ -21,12 +21,16 @@ from export.onnx_export import (
     halve_weights,
     read_modules,
     round_weights,
+    write_bundle,
 )
 from world_model.actions import encode_actions
 from world_model.cast import NOWHERE, read_cast
+from world_model.codec import Codec, WholeCodec
 from world_model.errors import WorldError
+from world_model.painter import Painter
 from world_model.rolling import RollingStep, RollOut
 from world_model.schedule import tick_noise
+from world_model.weights import CODEC, read_weights
 
 GRAPHS = ("step", "decode", "encode")
 # What TensorRT's ONNX parser accepts, of which these graphs may use any.
@@ -61,7 +65,8 @@ def test_the_onnx_world_plays_200_ticks_as_the_torch_roll_out_does(exported: Any
     def noise(draw: int) -> torch.Tensor:
         return torch.from_numpy(tick_noise(seed, draw, np.empty(shape, np.float32)).copy())[None]
 
-    latents = exported.codec.encode(torch.from_numpy(frames[1:]))[None]
+    codec = WholeCodec(exported.dit.painter.basis)
+    latents = codec.encode(torch.from_numpy(frames[1:]))[None]
     count = len(frames) - 2
     still = torch.from_numpy(encode_actions(np.zeros((1, count, 3), np.bool_)))
     plan = latents[:, -1:].expand(-1, config.window.slots - 1, -1, -1, -1)
@@ -83,7 +88,7 @@ def test_the_onnx_world_plays_200_ticks_as_the_torch_roll_out_does(exported: Any
         ).head
         got = world.denoise(action)
         np.testing.assert_allclose(got, head[0].numpy(), atol=2e-3, err_msg=f"tick {tick}")
-        drawn = exported.codec.decode(head)[0].numpy().astype(np.int16)
+        drawn = codec.decode(head)[0].numpy().astype(np.int16)
         assert np.abs(world.decode(got) - drawn).max() <= 1
         spread.append(got.copy())
     assert np.ptp(spread, 0).mean() > 0.1, "a world that stands still proves nothing"
@@ -122,12 +127,24 @@ def test_graphs_are_valid_and_of_operators_that_tensorrt_parses(exported: Any, g
         assert all(sizes), f"{tensor.name} has a shape that is not fixed"
 
 
-def test_larger_weights_are_stored_as_half_precision(exported: Any) -> None:
+def test_larger_weights_are_stored_as_half_precision_where_that_loses_nothing(
+    exported: Any,
+) -> None:
     model = onnx.load(exported.directory / "step.onnx")
     arrays = [numpy_helper.to_array(tensor) for tensor in model.graph.initializer]
     large = [array for array in arrays if array.size >= SMALLEST_HALVED]
-    assert large
-    assert all(array.dtype != np.float32 for array in large)
+    assert any(array.dtype == np.float16 for array in large)
+    for array in large:
+        if array.dtype == np.float32:
+            assert not np.array_equal(array.astype(np.float16).astype(np.float32), array)
+
+
+def test_what_a_world_copies_for_hours_goes_through_a_basis_that_is_not_rounded() -> None:
+    components = torch.linalg.qr(torch.randn(48, 48)).Q[:20]
+    painter = Painter(20)
+    painter.use_components(components)
+    basis = round_weights(painter).basis
+    assert (basis @ basis.T - torch.eye(48)).abs().max() < 1e-6
 
 
 def test_rounding_moves_weights_no_further_than_half_precision_does() -> None:
@@ -147,9 +164,19 @@ def test_halving_a_graph_twice_changes_nothing_more(exported: Any) -> None:
 def test_a_bundle_is_read_back_into_the_same_modules(exported: Any) -> None:
     config, dit, codec = read_modules(exported.directory)
     assert config == exported.config
-    for module, original in ((dit, exported.dit), (codec, exported.codec)):
-        for name, tensor in original.state_dict().items():
-            assert torch.equal(module.state_dict()[name], tensor), name
+    for name, tensor in exported.dit.state_dict().items():
+        assert torch.equal(dit.state_dict()[name], tensor), name
+    assert torch.equal(codec.basis, exported.dit.painter.basis)
+    kept = read_weights(exported.directory, CODEC)
+    for name, tensor in exported.codec.state_dict().items():
+        assert torch.equal(kept[name].float(), tensor), name
+
+
+def test_a_world_is_exported_with_its_own_codec_only(exported: Any, tmp_path: Path) -> None:
+    other = Codec(exported.config.codec)
+    other.components.copy_(other.components.roll(1, 1))
+    with pytest.raises(WorldError, match="trained with another codec"):
+        write_bundle(exported.config, exported.dit, other, tmp_path)
 
 
 def test_a_bundle_is_config_weights_and_three_graphs(exported: Any) -> None:

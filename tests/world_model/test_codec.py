@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from world_model.codec import CELL, LATENT_SCALE, Codec, ResBlock, to_unit
+from world_model.codec import CELL, LATENT_SCALE, Codec, ResBlock, WholeCodec, complete, to_unit
 from world_model.config import CodecConfig, WorldConfig
 
 SIZE = 3 * CELL**2
@@ -105,3 +105,13 @@ def test_a_fresh_residual_block_changes_nothing_but_the_bias() -> None:
     with torch.no_grad():
         change = block(x) - x
     torch.testing.assert_close(change, change[..., :1, :1].expand_as(change))
+
+
+def test_at_play_nothing_of_a_frame_is_lost(tiny: WorldConfig) -> None:
+    seen = Codec(tiny.codec)
+    seen.components.copy_(torch.linalg.qr(torch.randn(SIZE, SIZE)).Q[: len(seen.components)])
+    codec, batch = WholeCodec(complete(seen.components)), frames(tiny)
+    whole = codec.encode(batch)
+    assert whole.shape == (len(batch), *tiny.whole_shape)
+    torch.testing.assert_close(whole[:, : tiny.codec.channels], seen.encode(batch))
+    assert torch.equal(codec.decode(whole), batch)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from world_model.codec import LATENT_SCALE
-from world_model.painter import CELL, CHANGE_SCALE, REACH_PX, SOURCES, Painter
+from world_model.painter import CELL, CHANGE_SCALE, MOVES_PX, SOURCES, Painter
 
 CHANNELS = 3 * CELL**2
 HEIGHT, WIDTH = 5, 3
@@ -42,43 +42,39 @@ def nobody(slots: int = 1) -> tuple[Tensor, Tensor]:
     return torch.zeros(1, 2, 4, HEIGHT, WIDTH), torch.zeros(1, slots, 3, dtype=torch.long)
 
 
-def told(painter: Painter, size: int, *, rows: int = 0, columns: int = 0, slots: int = 1) -> Tensor:
-    """Say that everything stays, and that copies, where asked for, come from so far away."""
+def told(painter: Painter, size: int, *, slots: int = 1) -> Tensor:
+    """Say that everything stays."""
     said = torch.zeros(1, slots, painter.channels, size, size)
-    taps_y, _, sources, _ = said.split(painter.parts, 2)
-    taps_y[:, :, REACH_PX[0] + rows] = SURE
-    said[:, :, painter.parts[0] + REACH_PX[1] + columns] = SURE
-    sources[:] = -SURE
+    said.split(painter.parts, 2)[0][:] = -SURE
     return said
 
 
 def source(said: Tensor, painter: Painter, index: int) -> Tensor:
     """The logits (B, T, 16, h, w) of a source's pixels, as a view."""
-    return said.split(painter.parts, 2)[2].unflatten(2, (SOURCES, CELL**2))[:, :, index]
+    return said.split(painter.parts, 2)[0].unflatten(2, (SOURCES, CELL**2))[:, :, index]
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(0, 0), (1, 0), (-8, 4), (8, -3), (5, 1), (-3, -4)])
-def test_a_copy_moves_the_picture_by_whole_pixels(
-    painter: Painter, components: Tensor, rows: int, columns: int
+@pytest.mark.parametrize("move", range(len(MOVES_PX)))
+def test_a_copy_moves_the_picture_by_a_pixel(
+    painter: Painter, components: Tensor, move: int
 ) -> None:
     image = torch.rand(1, 3, 48, 48)
-    said = told(painter, 12, rows=rows, columns=columns)
-    source(said, painter, 2)[:] = SURE
+    said = told(painter, 12)
+    source(said, painter, 2 + move)[:] = SURE
     previous = latents_of(image, components)
     painted = painter(said, previous, *torch.zeros(2, *previous.shape), *nobody())[:, 0]
-    expected = latents_of(torch.roll(image, (rows, columns), (2, 3)), components)
-    inner = (..., slice(2, -2), slice(2, -2))
-    torch.testing.assert_close(painted[inner], expected[inner], atol=1e-4, rtol=1e-4)
+    expected = latents_of(torch.roll(image, MOVES_PX[move], 3), components)
+    torch.testing.assert_close(painted[..., 1:-1], expected[..., 1:-1], atol=1e-4, rtol=1e-4)
 
 
 def test_single_pixels_of_a_cell_come_from_different_sources(
     painter: Painter, components: Tensor
 ) -> None:
     before, sink, scenery = torch.rand(3, 1, 3, 16, 16)
-    said = told(painter, 4, columns=1)
+    said = told(painter, 4)
     source(said, painter, 0)[:, :, 4, 2, 1] = SURE  # pixel (1, 0) of the cell in row 2, column 1
     source(said, painter, 1)[:, :, 5, 2, 1] = SURE
-    source(said, painter, 2)[:, :, 6, 2, 1] = SURE
+    source(said, painter, 3)[:, :, 6, 2, 1] = SURE
     painted = painter(
         said, *(latents_of(x, components) for x in (before, sink, scenery)), *nobody()
     )
@@ -92,14 +88,15 @@ def test_single_pixels_of_a_cell_come_from_different_sources(
 
 def test_every_slot_is_painted_from_the_one_before(painter: Painter, components: Tensor) -> None:
     image = torch.rand(1, 3, 64, 64)
-    said = told(painter, 16, rows=3, slots=3)
-    source(said, painter, 2)[:] = SURE
+    said = told(painter, 16, slots=3)
+    source(said, painter, 3)[:] = SURE
     previous = latents_of(image, components)
     painted = painter(said, previous, *torch.zeros(2, *previous.shape), *nobody(3))
     for slot in range(3):
-        expected = latents_of(torch.roll(image, 3 * (slot + 1), 2), components)
-        inner = (..., slice(4, -4), slice(4, -4))
-        torch.testing.assert_close(painted[:, slot][inner], expected[inner], atol=1e-4, rtol=1e-4)
+        expected = latents_of(torch.roll(image, slot + 1, 3), components)
+        torch.testing.assert_close(
+            painted[:, slot, ..., 1:-1], expected[..., 1:-1], atol=1e-4, rtol=1e-4
+        )
 
 
 def test_what_stays_is_kept_to_the_bit_and_changes_are_added(painter: Painter) -> None:
@@ -144,5 +141,35 @@ def test_every_slot_has_its_player_at_its_own_place(painter: Painter, components
 def test_components_are_part_of_the_weights(painter: Painter) -> None:
     other = Painter(CHANNELS)
     other.load_state_dict(painter.state_dict())
-    assert torch.equal(other.row_shifts, painter.row_shifts)
+    assert torch.equal(other.to_sources, painter.to_sources)
     assert painter.bias().shape == (painter.channels,)
+
+
+def test_whole_latents_can_be_copied_for_ever_and_mere_latents_blur(components: Tensor) -> None:
+    few = 20
+    painter = Painter(few)
+    painter.use_components(components[:few])
+    image = torch.rand(1, 3, 48, 48)
+    whole = latents_of(image, painter.basis)
+    torch.testing.assert_close(whole[:, :few], latents_of(image, components[:few]))
+    said = told(painter, 12, slots=8)
+    source(said, painter, 3)[:] = SURE
+    blank = torch.zeros_like(whole)
+    painted = painter(said, whole, blank, blank, *nobody(8))[:, -1]
+    expected = latents_of(torch.roll(image, 8, 3), painter.basis)
+    inner = (..., slice(2, None))
+    torch.testing.assert_close(painted[inner], expected[inner], atol=1e-4, rtol=1e-4)
+    blurred = painter(said, whole[:, :few], *blank.split(few, 1)[:2], *nobody(8))[:, -1]
+    assert (blurred - expected[:, :few])[inner].abs().mean() > 0.1
+
+
+def test_changes_leave_details_alone(components: Tensor) -> None:
+    few = 20
+    painter = Painter(few)
+    painter.use_components(components[:few])
+    whole = torch.randn(1, CHANNELS, 4, 4)
+    said = told(painter, 4)
+    said[:, :, -few:] = 2.0
+    painted = painter(said, whole, whole, whole, *nobody())[:, 0]
+    torch.testing.assert_close(painted[:, :few], whole[:, :few] + 2 * CHANGE_SCALE)
+    assert torch.equal(painted[:, few:], whole[:, few:])

@@ -26,7 +26,8 @@ HELD = np.array([[0, 1, 0], [0, 1, 1], [0, 0, 0], [1, 0, 0], [1, 0, 1]], np.bool
 def moved_on(given: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
     """What the fake step makes of a window: scenery and sink stay, the rest halves, with noise."""
     window = given["window"]
-    rest = window[:, 3:] * 0.5 + given["noise"]
+    rest = window[:, 3:] * 0.5
+    rest[:, :, : given["noise"].shape[2]] += given["noise"]
     return np.concatenate([window[:, :2], window[:, 3:4], rest], 1)
 
 
@@ -109,7 +110,8 @@ def test_reset_puts_all_start_frames_but_the_last_into_the_cache(
         noise = tick_noise(SEED, 2 * i, np.empty(tick["noise"][0].shape, np.float32))
         shade = start[2 + i].mean() / 100
         np.testing.assert_array_equal(tick["cast"][0], read_cast(start[0], tiny.cast))
-        expected = (1 - levels) * shade + levels * noise
+        expected = np.full(tick["window"][0, 3:].shape, shade) * (1 - levels)
+        expected[:, : noise.shape[1]] += levels * noise  # details are never noised
         np.testing.assert_allclose(tick["window"][0, 3:], expected, rtol=1e-4, atol=1e-6)
         for kept in (0, 1):
             expected = start[1 + kept].mean() / 100
@@ -242,7 +244,7 @@ def test_decoding_does_not_disturb_the_session(tiny: WorldConfig, start: NDArray
     disturbed.reset(start, seed=SEED)
     for held in HELD:
         expected = plain.step(held).copy()
-        disturbed.decode(np.zeros(tiny.latent_shape, np.float32))
+        disturbed.decode(np.zeros(tiny.whole_shape, np.float32))
         np.testing.assert_array_equal(disturbed.step(held), expected)
 
 
@@ -323,7 +325,7 @@ def test_frames_in_flight_are_shown_in_their_cells_mean_colour(tiny: WorldConfig
         """Latents are a mix of a pixel's colours."""
 
         def _encode(self, given: dict[str, NDArray[Any]], out: dict[str, NDArray[Any]]) -> None:
-            mix = np.random.default_rng(0).normal(size=(tiny.codec.channels, 3))
+            mix = np.random.default_rng(0).normal(size=(tiny.whole_shape[0], 3))
             pixel = given["frame"][0, 0, 0] / 255
             out["latents"][:] = (mix @ pixel + 0.3)[None, :, None, None]
 
