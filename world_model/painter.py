@@ -32,7 +32,8 @@ CHANGE_SCALE = 0.1
 class Painter(nn.Module):
     """Paints every slot from the one before it, the head from the last finished frame.
 
-    It paints latents from latents, and whole latents, details and all, from whole ones.
+    It paints latents from latents, and whole latents, details and all, from whole ones; there,
+    what is copied is not changed.
     In training, `borrowed` is the mean share of pixels that the last frames painted took from the
     sink or from a copy.
     """
@@ -97,8 +98,13 @@ class Painter(nn.Module):
         given = torch.cat([opacity * picture, of_fixed * fixed[:, None]], 2)
         channels = previous.shape[1]
         given = self._latents(given.flatten(0, 1), channels).unflatten(0, said.shape[:2])
+        changes = CHANGE_SCALE * changes.float()
         details = channels - changes.shape[2]
-        given = given + F.pad(CHANGE_SCALE * changes.float(), (0, 0, 0, 0, 0, details))
+        if details:
+            # The network has learned to repair what copying blurs in latents: here nothing is.
+            copied = of_moved.sum(2).mean(3)
+            changes = F.pad(changes * (1 - copied).square(), (0, 0, 0, 0, 0, details))
+        given = given + changes
         weights = torch.cat([-lost, of_moved], 2)
         painted = []
         for slot in range(said.shape[1]):

@@ -173,3 +173,15 @@ def test_changes_leave_details_alone(components: Tensor) -> None:
     painted = painter(said, whole, whole, whole, *nobody())[:, 0]
     torch.testing.assert_close(painted[:, :few], whole[:, :few] + 2 * CHANGE_SCALE)
     assert torch.equal(painted[:, few:], whole[:, few:])
+
+
+def test_what_is_copied_of_whole_latents_is_not_changed(components: Tensor) -> None:
+    few = 20
+    painter = Painter(few)
+    painter.use_components(components[:few])
+    whole = torch.randn(1, CHANNELS, 4, 4)
+    said = told(painter, 4)
+    source(said, painter, 2)[:] = SURE
+    copied = painter(said, whole, whole, whole, *nobody())
+    said[:, :, -few:] = 2.0
+    assert torch.equal(painter(said, whole, whole, whole, *nobody()), copied)
