@@ -91,8 +91,8 @@ class OperatorLog:
     @contextmanager
     def run(self, graph: str) -> Iterator[None]:
         """Log what runs within as operators of `graph`."""
+        self._began[graph].append(time.perf_counter_ns())
         with record_function(_MARK + graph):
-            self._began[graph].append(time.perf_counter_ns())
             yield
 
     def stop(self) -> list[Operator]:
