@@ -18,6 +18,7 @@ from world_model.painter import CELL, CHANGE_SCALE, MOVES_PX, SOURCES, Painter
 CHANNELS = 3 * CELL**2
 HEIGHT, WIDTH = 5, 3
 SURE = 60.0
+FEW = 20
 
 
 @pytest.fixture
@@ -30,6 +31,14 @@ def components() -> Tensor:
 def painter(components: Tensor) -> Painter:
     painter = Painter(CHANNELS)
     painter.use_components(components)
+    return painter
+
+
+@pytest.fixture
+def leading(components: Tensor) -> Painter:
+    """One of a codec that keeps only the leading components."""
+    painter = Painter(FEW)
+    painter.use_components(components[:FEW])
     return painter
 
 
@@ -145,43 +154,36 @@ def test_components_are_part_of_the_weights(painter: Painter) -> None:
     assert painter.bias().shape == (painter.channels,)
 
 
-def test_whole_latents_can_be_copied_for_ever_and_mere_latents_blur(components: Tensor) -> None:
-    few = 20
-    painter = Painter(few)
-    painter.use_components(components[:few])
+def test_whole_latents_can_be_copied_for_ever_and_mere_latents_blur(
+    leading: Painter, components: Tensor
+) -> None:
     image = torch.rand(1, 3, 48, 48)
-    whole = latents_of(image, painter.basis)
-    torch.testing.assert_close(whole[:, :few], latents_of(image, components[:few]))
-    said = told(painter, 12, slots=8)
-    source(said, painter, 3)[:] = SURE
+    whole = latents_of(image, leading.basis)
+    torch.testing.assert_close(whole[:, :FEW], latents_of(image, components[:FEW]))
+    said = told(leading, 12, slots=8)
+    source(said, leading, 3)[:] = SURE
     blank = torch.zeros_like(whole)
-    painted = painter(said, whole, blank, blank, *nobody(8))[:, -1]
-    expected = latents_of(torch.roll(image, 8, 3), painter.basis)
+    painted = leading(said, whole, blank, blank, *nobody(8))[:, -1]
+    expected = latents_of(torch.roll(image, 8, 3), leading.basis)
     inner = (..., slice(2, None))
     torch.testing.assert_close(painted[inner], expected[inner], atol=1e-4, rtol=1e-4)
-    blurred = painter(said, whole[:, :few], *blank.split(few, 1)[:2], *nobody(8))[:, -1]
-    assert (blurred - expected[:, :few])[inner].abs().mean() > 0.1
+    blurred = leading(said, whole[:, :FEW], *blank.split(FEW, 1)[:2], *nobody(8))[:, -1]
+    assert (blurred - expected[:, :FEW])[inner].abs().mean() > 0.1
 
 
-def test_changes_leave_details_alone(components: Tensor) -> None:
-    few = 20
-    painter = Painter(few)
-    painter.use_components(components[:few])
+def test_changes_leave_details_alone(leading: Painter) -> None:
     whole = torch.randn(1, CHANNELS, 4, 4)
-    said = told(painter, 4)
-    said[:, :, -few:] = 2.0
-    painted = painter(said, whole, whole, whole, *nobody())[:, 0]
-    torch.testing.assert_close(painted[:, :few], whole[:, :few] + 2 * CHANGE_SCALE)
-    assert torch.equal(painted[:, few:], whole[:, few:])
+    said = told(leading, 4)
+    said[:, :, -FEW:] = 2.0
+    painted = leading(said, whole, whole, whole, *nobody())[:, 0]
+    torch.testing.assert_close(painted[:, :FEW], whole[:, :FEW] + 2 * CHANGE_SCALE)
+    assert torch.equal(painted[:, FEW:], whole[:, FEW:])
 
 
-def test_what_is_copied_of_whole_latents_is_not_changed(components: Tensor) -> None:
-    few = 20
-    painter = Painter(few)
-    painter.use_components(components[:few])
+def test_what_is_copied_of_whole_latents_is_not_changed(leading: Painter) -> None:
     whole = torch.randn(1, CHANNELS, 4, 4)
-    said = told(painter, 4)
-    source(said, painter, 2)[:] = SURE
-    copied = painter(said, whole, whole, whole, *nobody())
-    said[:, :, -few:] = 2.0
-    assert torch.equal(painter(said, whole, whole, whole, *nobody()), copied)
+    said = told(leading, 4)
+    source(said, leading, 2)[:] = SURE
+    copied = leading(said, whole, whole, whole, *nobody())
+    said[:, :, -FEW:] = 2.0
+    assert torch.equal(leading(said, whole, whole, whole, *nobody()), copied)
