@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from world_model.actions import MARKS
-from world_model.codec import WholeCodec
+from world_model.codec import Codec
 from world_model.config import WorldConfig
 from world_model.dit import RollingDiT
 from world_model.rolling import RollingStep
@@ -32,7 +32,7 @@ class StepGraph(nn.Module):
 class CodecGraph(nn.Module):
     """One direction of the codec, `encode` or `decode`."""
 
-    def __init__(self, codec: WholeCodec, name: str) -> None:
+    def __init__(self, codec: Codec, name: str) -> None:
         super().__init__()
         self.codec, self.name = codec, name
 
@@ -46,13 +46,13 @@ def step_inputs(config: WorldConfig) -> dict[str, Tensor]:
     frames = 1 + window.slots
     cache = (1, config.dit.depth, window.cache_frames, config.tokens, config.dit.width)
     return {
-        "window": torch.zeros(1, window.frames, *config.whole_shape),
+        "window": torch.zeros(1, window.frames, *config.latent_shape),
         "sigmas": torch.zeros(frames),
         "actions": torch.zeros(1, frames, len(config.buttons) + MARKS),
-        "noise": torch.zeros(1, frames, *config.latent_shape),
+        "noise": torch.zeros(1, frames, *config.seen_shape),
         "cache_k": torch.zeros(cache),
         "cache_v": torch.zeros(cache),
         "ages": torch.zeros(window.cache_frames),
-        "trail": torch.zeros(1, 3, 3, dtype=torch.long),
+        "trail": torch.zeros(1, 3, cast.actors, 3, dtype=torch.long),
         "cast": torch.zeros(1, cast.drawings, 4, cast.height, cast.width),
     }

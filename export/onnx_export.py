@@ -20,37 +20,30 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from export.graphs import STEP_OUTPUTS, CodecGraph, StepGraph, step_inputs
-from world_model.codec import Codec, WholeCodec
 from world_model.config import WorldConfig
 from world_model.dit import RollingDiT
 from world_model.errors import WorldError
-from world_model.weights import CODEC, DIT, WEIGHTS_FILE, read_weights
+from world_model.weights import WEIGHTS_FILE, read_weights
 from world_model.world import CONFIG_FILE, read_config
 
 M = TypeVar("M", bound=nn.Module)
-OPSET: Final = 18
+OPSET: Final = 20
 SMALLEST_HALVED: Final = 1024
 """Tensors with fewer elements stay float32 (constants of the graph, biases)."""
 
 
-def write_bundle(config: WorldConfig, dit: RollingDiT, codec: Codec, directory: Path) -> None:
-    """Write config, float16 weights and the graphs of a trained world to `directory`.
-
-    Raises WorldError for a codec that is not the one that the world was trained with.
-    """
-    channels = config.codec.channels
-    if not torch.allclose(dit.painter.basis[:channels].cpu(), codec.components.cpu(), atol=1e-2):
-        raise WorldError(f"{config.name} was trained with another codec; name that one")
+def write_bundle(config: WorldConfig, dit: RollingDiT, directory: Path) -> None:
+    """Write config, float16 weights and the graphs of a trained world to `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
-    dit, codec = round_weights(dit), round_weights(codec)
-    named = {**_prefixed(DIT, dit), **_prefixed(CODEC, codec)}
-    whole = WholeCodec(dit.painter.basis)
+    dit = round_weights(dit)
+    codec = dit.painter.codec
+    named = {name: _halved(t).contiguous() for name, t in dit.state_dict().items()}
     save_file(named, directory / WEIGHTS_FILE)
-    frame, latents = torch.zeros(1, *config.frame_shape), torch.zeros(1, *config.whole_shape)
+    frame, latents = torch.zeros(1, *config.frame_shape), torch.zeros(1, *config.latent_shape)
     graphs = {
         "step": step_graph(config, dit),
-        "decode": _graph(CodecGraph(whole, "decode"), {"latents": latents}, ["frame"]),
-        "encode": _graph(CodecGraph(whole, "encode"), {"frame": frame.byte()}, ["latents"]),
+        "decode": _graph(CodecGraph(codec, "decode"), {"latents": latents}, ["frame"]),
+        "encode": _graph(CodecGraph(codec, "encode"), {"frame": frame.byte()}, ["latents"]),
     }
     for name, model in graphs.items():
         onnx.checker.check_model(halve_weights(model))
@@ -58,15 +51,15 @@ def write_bundle(config: WorldConfig, dit: RollingDiT, codec: Codec, directory: 
     (directory / CONFIG_FILE).write_text(json.dumps(config.to_dict(), indent=2) + "\n")
 
 
-def read_modules(directory: Path) -> tuple[WorldConfig, RollingDiT, WholeCodec]:
+def read_network(directory: Path) -> tuple[WorldConfig, RollingDiT]:
     """Load what plays of a bundle back into torch; raises WorldError for a broken bundle."""
     config = read_config(directory)
     dit = RollingDiT(config)
     try:
-        dit.load_state_dict(read_weights(directory, DIT))
+        dit.load_state_dict(read_weights(directory))
     except RuntimeError as error:
         raise WorldError(f"{directory / WEIGHTS_FILE}: cannot be read ({error})") from None
-    return config, dit.eval(), WholeCodec(dit.painter.basis).eval()
+    return config, dit.eval()
 
 
 def round_weights(module: M) -> M:
@@ -96,10 +89,6 @@ def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     for index, node in enumerate(casts):
         graph.node.insert(index, node)
     return model
-
-
-def _prefixed(prefix: str, module: nn.Module) -> dict[str, Tensor]:
-    return {f"{prefix}{name}": _halved(t).contiguous() for name, t in module.state_dict().items()}
 
 
 def _halved(tensor: Tensor) -> Tensor:

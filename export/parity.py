@@ -17,9 +17,9 @@ import torch
 from numpy.typing import NDArray
 
 from export.loading import DEFAULT, load_world
-from export.onnx_export import read_modules
+from export.onnx_export import read_network
 from world_model.actions import encode_actions
-from world_model.cast import NOWHERE, locate, read_cast
+from world_model.cast import locate, read_cast
 from world_model.config import WorldConfig
 from world_model.data import HELD_OUT_SEED, opening_of
 from world_model.rolling import RollingStep, RollOut
@@ -75,7 +75,8 @@ def roll_out_parity(
 ) -> Parity:
     """Play `ticks` random actions on both from the start of a held-out level; `done` is called
     after each. Raises WorldError where the backend cannot be had."""
-    config, dit, codec = read_modules(directory)
+    config, dit = read_network(directory)
+    codec = dit.painter.codec
     rng = np.random.default_rng(seed)
     frames = opening_of(HELD_OUT_SEED + seed, config.window.start_frames)
     actions = rng.random((ticks, len(config.buttons))) < 0.4
@@ -83,7 +84,7 @@ def roll_out_parity(
     world.reset(frames, seed=seed)
     twin = TorchSession(config, RollingStep(dit), seed)
     cast = read_cast(frames[0], config.cast)
-    trail = np.array([locate(frame, cast) or NOWHERE for frame in frames[2:]])
+    trail = np.stack([locate(frame, cast, config.cast) for frame in frames[2:]])
     latents = codec.encode(torch.from_numpy(frames[1:]))
     twin.reset(torch.from_numpy(cast), latents, torch.from_numpy(trail))
     latent_error = np.zeros(ticks)
@@ -116,8 +117,8 @@ class TorchSession:
         self.roll = RollOut(step, 1, torch.device("cpu"))
 
     def reset(self, cast: torch.Tensor, latents: torch.Tensor, trail: torch.Tensor) -> None:
-        """Start on drawings (D, 4, H, W), the whole latents (1 + K, 48, h, w) of scenery and
-        frames, and where the player is in these, (K, 3)."""
+        """Start on drawings (D, 4, H, W), the latents (1 + K, 48, h, w) of scenery and frames, and
+        where actors are in these, (K, A, 3)."""
         count, window = len(latents) - 1, self.config.window
         still = torch.from_numpy(encode_actions(np.zeros(len(self.config.buttons), np.bool_)))
         noises = torch.stack([self._noise(2 * i) for i in range(count)])  # between them, ticks
@@ -133,7 +134,7 @@ class TorchSession:
         self.draw = 2 * count - 1
 
     def denoise(self, action: NDArray[np.bool_]) -> torch.Tensor:
-        """Advance by a tick; returns the head's whole latents (1, 48, h, w)."""
+        """Advance by a tick; returns the head's latents (1, 48, h, w)."""
         head = self.roll.tick(
             torch.from_numpy(encode_actions(action[None])), self._noise(self.draw)
         ).head
@@ -146,5 +147,5 @@ class TorchSession:
             setattr(self.roll, name, torch.from_numpy(array.copy()))
 
     def _noise(self, draw: int) -> torch.Tensor:
-        shape = (1 + self.config.window.slots, *self.config.latent_shape)
+        shape = (1 + self.config.window.slots, *self.config.seen_shape)
         return torch.from_numpy(tick_noise(self.seed, draw, np.zeros(shape, np.float32)))[None]

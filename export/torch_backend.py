@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from export.graphs import STEP_OUTPUTS, CodecGraph, StepGraph, step_inputs
-from export.onnx_export import read_modules
+from export.onnx_export import read_network
 from world_model.world import Buffers, Operator
 
 _MARK: Final = "rollplay: "
@@ -35,7 +35,8 @@ class TorchBackend:
         *,
         compiled: bool = False,
     ) -> None:
-        config, dit, codec = read_modules(directory)
+        config, dit = read_network(directory)
+        codec = dit.painter.codec
         self.name = "torch-compiled" if compiled else "torch"
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if threads:

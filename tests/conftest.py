@@ -20,6 +20,6 @@ def tiny() -> WorldConfig:
         frame_height=32,
         frame_width=48,
         dit=DiTConfig(width=32, depth=2, heads=2, mlp_ratio=2, tile_width=12, cell_width=8),
-        codec=CodecConfig(channels=5, width=8, depth=1),
-        cast=CastConfig(drawings=3, height=7, width=6),
+        codec=CodecConfig(channels=5),
+        cast=CastConfig(drawings=3, player_drawings=2, actors=3, height=7, width=6),
     )

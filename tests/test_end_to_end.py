@@ -1,4 +1,4 @@
-"""The whole way, in miniature: record, train the codec, train the world, export, play."""
+"""The whole way, in miniature: record, train a world, export, play."""
 
 from __future__ import annotations
 
@@ -49,10 +49,13 @@ class Workshop:
     def bundle(self) -> Path:
         return self.root / "worlds" / "platformer"
 
-    def train(self, stage: str, *more: str | Path) -> str:
-        out = self.root / stage
+    @property
+    def trained(self) -> Path:
+        return self.root / "world"
+
+    def train(self, out: Path, *more: str | Path) -> str:
         options = ["--preset", "mini", "--device", "cpu", "--data", self.data, "--out", out]
-        return self.make("train", stage, *options, *more)
+        return self.make("train", "world", *options, *more)
 
     def play(self, run: str, *more: str | Path) -> dict[str, object]:
         out = self.root / run
@@ -63,27 +66,23 @@ class Workshop:
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    """Everything made once: recording, codec, world and bundle."""
+    """Everything made once: recording, world and bundle."""
     shop = Workshop(tmp_path_factory.mktemp("workshop"))
     shop.make("collect", "--preset", "mini", "--out", shop.data)
-    shop.train("codec")
-    shop.train("world", "--codec", shop.root / "codec")
-    said = shop.make("export", "--world", shop.root / "world", "--codec", shop.root / "codec",
-                     "--out", shop.bundle, "--ticks", "20")  # fmt: skip
+    shop.train(shop.trained)
+    said = shop.make("export", "--world", shop.trained, "--out", shop.bundle, "--ticks", "20")
     assert "max abs error" in said
     return shop
 
 
-@pytest.mark.parametrize("stage", ["codec", "world"])
-def test_training_leaves_weights_a_loss_plot_and_pictures(workshop: Workshop, stage: str) -> None:
-    directory = workshop.root / stage
-    groups, state = load_checkpoint(directory)
+def test_training_leaves_weights_a_loss_plot_and_pictures(workshop: Workshop) -> None:
+    groups, state = load_checkpoint(workshop.trained)
     assert {"model", "ema", "final"} <= groups.keys()
-    assert (state["task"], len(state["history"])) == (stage, state["step"])
+    assert (state["task"], len(state["history"])) == ("world", state["step"])
     assert np.isfinite([values["loss"] for values in state["history"]]).all()
-    pictures = sorted(directory.glob("samples_*.png"))
+    pictures = sorted(workshop.trained.glob("samples_*.png"))
     assert len(pictures) == 2
-    for path in (*pictures, directory / "losses.png"):
+    for path in (*pictures, workshop.trained / "losses.png"):
         with Image.open(path) as picture:
             assert min(picture.size) >= 128
 
@@ -102,9 +101,9 @@ def test_the_exported_world_plays_50_ticks_and_again_exactly(workshop: Workshop)
 
 def test_a_run_goes_on_when_more_steps_are_asked_for(workshop: Workshop) -> None:
     longer = workshop.root / "longer"
-    shutil.copytree(workshop.root / "codec", longer)
+    shutil.copytree(workshop.trained, longer)
     before = load_checkpoint(longer)[1]
-    workshop.train("codec", "--out", longer, "--steps", str(before["step"] + 2))
+    workshop.train(longer, "--steps", str(before["step"] + 2))
     after = load_checkpoint(longer)[1]
     assert after["step"] == before["step"] + 2
     assert after["history"][: before["step"]] == before["history"]
@@ -112,10 +111,9 @@ def test_a_run_goes_on_when_more_steps_are_asked_for(workshop: Workshop) -> None
 
 def test_a_world_can_begin_with_the_weights_of_a_bundle(workshop: Workshop) -> None:
     out = workshop.root / "tuned"
-    bundle = ["--from", workshop.bundle, "--codec", workshop.bundle]
-    workshop.train("world", *bundle, "--steps", "1", "--out", out)
+    workshop.train(out, "--from", workshop.bundle, "--steps", "1")
     begun = load_checkpoint(out)[0]["model"]
-    final = load_checkpoint(workshop.root / "world")[0]["final"]
+    final = load_checkpoint(workshop.trained)[0]["final"]
     assert begun.keys() == final.keys()
     apart = max(float((begun[name] - final[name]).abs().max()) for name in final)
     assert apart < 0.05, "one step from where the other run ended"
@@ -124,10 +122,9 @@ def test_a_world_can_begin_with_the_weights_of_a_bundle(workshop: Workshop) -> N
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "codec", "--data", "nowhere.npz"], "nowhere.npz: no such recording"),
-        (["train", "world", "--data", "{data}", "--codec", "nowhere"], "nowhere: no checkpoint"),
-        (["train", "world", "--data", "{data}", "--codec", "{root}/world"], "not a finished codec"),
-        (["export", "--world", "{root}/codec", "--codec", "{root}/codec"], "not a world"),
+        (["train", "world", "--data", "nowhere.npz"], "nowhere.npz: no such recording"),
+        (["train", "world", "--data", "{data}", "--from", "{root}/world"], "cannot be read"),
+        (["train", "world", "--data", "{data}", "--from", "nowhere"], "'nowhere' does not exist"),
         (["export", "--world", "nowhere", "--out", "{root}/none"], "nowhere: no checkpoint"),
         (["collect", "--seed", "1000000000", "--out", "{root}/held.npz"], "held out"),
         (["collect", "--preset", "large"], "'large' is not one of"),

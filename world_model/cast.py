@@ -1,10 +1,13 @@
-"""The cast: the player's drawings, as the painter lays them over a frame.
+"""The cast: the actors' drawings, as the painter lays them over a frame.
 
 They are read from the model sheet, the first frame of a session: a grid of 16x16 px squares, row by
-row, each with a drawing at its top left; the drawings' silhouettes stand in the lower half.
+row, each with a drawing at its top left, the player's first; the drawings' silhouettes stand in the
+lower half.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,34 +16,66 @@ from world_model.config import CastConfig
 
 SQUARE = CastConfig.SQUARE_PX
 CUT_PX = 2
-"""So much of a player may be outside at the sides of the frame."""
+"""So much of an actor may be outside at the sides of the frame."""
 NOWHERE = (-1000, -1000, 0)
-"""Where a player is that cannot be found."""
-SAME = 1 / 255
-"""Colours that differ by less, in [-1, 1], are the same."""
+"""Where an actor is that cannot be found."""
+ALIKE: Final = 0.75
+"""Share of a drawing's pixels that must be seen, as another actor may be in front of it."""
+APART_PX: Final = 4
+_OUTSIDE: Final = -1
+
+Places = NDArray[np.int64]
 
 
-def locate(frame: NDArray[np.uint8], cast: NDArray[np.float32]) -> tuple[int, int, int] | None:
-    """Find where a true frame (H, W, 3) shows a drawing of the cast, to the pixel.
+def locate(frame: NDArray[np.uint8], cast: NDArray[np.float32], config: CastConfig) -> Places:
+    """Find where a true frame (H, W, 3) shows actors, to the pixel; returns (A, 3).
 
-    Returns top, left and drawing; None where there is none. Up to `CUT_PX` of it may be outside.
+    Each is top, left and drawing, `NOWHERE` where there is none: the player, then the others, from
+    the top left on. Up to `CUT_PX` of one may be outside at the sides.
     """
+    alike = _likeness(_packed(frame), cast)
+    places = np.full((config.actors, 3), NOWHERE, np.int64)
+    players, others = np.split(alike, [config.player_drawings])
+    if found := _best(players, 1):
+        places[0] = found[0]
+    ranked = sorted(_best(others, config.actors - 1))
+    for place, (top, left, drawing) in zip(places[1:], ranked, strict=False):
+        place[:] = top, left, drawing + config.player_drawings
+    return places
+
+
+def _best(alike: NDArray[np.float64], most: int) -> list[tuple[int, int, int]]:
+    """Choose up to so many places (top, left, drawing), the best first, none close to another."""
+    left = alike.copy()
+    found: list[tuple[int, int, int]] = []
+    while left.size and len(found) < most and left.max() >= ALIKE:
+        drawing, row, column = (int(i) for i in np.unravel_index(left.argmax(), left.shape))
+        found.append((row, column - CUT_PX, drawing))
+        rows, columns = (slice(max(0, at - APART_PX), at + APART_PX + 1) for at in (row, column))
+        left[:, rows, columns] = 0
+    return found
+
+
+def _likeness(packed: NDArray[np.int64], cast: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return which share of each drawing's pixels is seen at each place, (D, rows, columns)."""
     height, width = cast.shape[-2:]
-    unit = np.pad(frame.astype(np.float32) / 127.5 - 1, [(CUT_PX, CUT_PX)] * 2 + [(0, 0)],
-                  constant_values=np.nan)  # fmt: skip
-    for drawing, sprite in enumerate(cast):
-        rows, columns = np.nonzero(sprite[3])
-        if not len(rows):
-            continue
-        colours = sprite[:3, rows, columns].T
-        tops, lefts = np.arange(len(unit) - height + 1), np.arange(unit.shape[1] - width + 1)
-        places = np.stack(np.meshgrid(tops, lefts, indexing="ij"), -1).reshape(-1, 2)
-        for row, column, colour in zip(rows, columns, colours, strict=True):
-            there = unit[places[:, 0] + row, places[:, 1] + column]
-            places = places[~(np.abs(there - colour).max(-1) >= SAME)]  # outside is anything
-        if len(places):
-            return int(places[0, 0]) - CUT_PX, int(places[0, 1]) - CUT_PX, drawing
-    return None
+    padded = np.pad(packed, [(0, 0), (CUT_PX, CUT_PX)], constant_values=_OUTSIDE)
+    rows, columns = (size - of + 1 for size, of in zip(padded.shape, (height, width), strict=True))
+    alike = np.zeros((len(cast), rows, columns))
+    for share, sprite in zip(alike, cast, strict=True):
+        opaque = np.argwhere(sprite[3])
+        colours = _packed(((sprite[:3] + 1) * 127.5).round().astype(np.uint8).transpose(1, 2, 0))
+        for row, column in opaque:
+            there = padded[row : row + rows, column : column + columns]
+            share += (there == colours[row, column]) | (there == _OUTSIDE)
+        # Of two drawings that are seen whole the larger is meant.
+        share /= max(1, len(opaque)) - len(opaque) * 1e-6
+    return alike
+
+
+def _packed(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Turn colours (..., 3) into numbers (...)."""
+    return np.asarray(pixels.astype(np.int64) @ np.array([65536, 256, 1]))
 
 
 def read_cast(sheet: NDArray[np.uint8], config: CastConfig) -> NDArray[np.float32]:

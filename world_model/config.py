@@ -14,13 +14,16 @@ from world_model.strict import from_dict, to_dict
 
 @dataclass(frozen=True)
 class CodecConfig:
-    """Sizes of the frame autoencoder; it maps 4x4 pixels to one cell of `channels`."""
+    """Sizes of the frame autoencoder; it maps 4x4 pixels to one cell, and the network sees the
+    `channels` of it that matter most."""
 
     channels: int = 24
-    width: int = 32
-    depth: int = 2
 
     CELL_PX = 4
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.channels <= 3 * self.CELL_PX**2:
+            raise ConfigError(f"a cell has 1 to 48 channels to see, not {self.channels}")
 
 
 @dataclass(frozen=True)
@@ -47,21 +50,30 @@ class DiTConfig:
 
 @dataclass(frozen=True)
 class CastConfig:
-    """How many drawings of the player a model sheet holds, and their size in pixels."""
+    """How many drawings of its actors a model sheet holds, and their size in pixels.
 
-    drawings: int = 10
+    The first `player_drawings` are the player's; `actors` is how many there can be at once, the
+    player among them.
+    """
+
+    drawings: int = 14
+    player_drawings: int = 10
+    actors: int = 4
     height: int = 12
     width: int = 10
 
     SQUARE_PX = 16
 
     def __post_init__(self) -> None:
-        if self.drawings < 1 or not all(
-            1 <= x <= self.SQUARE_PX for x in (self.height, self.width)
-        ):
+        if self.actors < 1 or not all(1 <= x <= self.SQUARE_PX for x in (self.height, self.width)):
             raise ConfigError(
-                "a model sheet needs at least 1 drawing, of at most 16x16 pixels, not "
-                f"{self.drawings} of {self.height}x{self.width}"
+                "a cast needs at least 1 actor, and drawings of at most 16x16 pixels, not "
+                f"{self.actors} of {self.height}x{self.width}"
+            )
+        if not 1 <= self.player_drawings <= self.drawings:
+            raise ConfigError(
+                f"a cast of {self.drawings} drawings has 1 to {self.drawings} of the player, not "
+                f"{self.player_drawings}"
             )
 
 
@@ -134,14 +146,14 @@ class WorldConfig:
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
-        """Channels, rows and columns of a frame's latents, in cells."""
+        """Channels, rows and columns of a frame's latents, in cells: as many numbers as pixels."""
         cell = CodecConfig.CELL_PX
-        return self.codec.channels, self.frame_height // cell, self.frame_width // cell
+        return 3 * cell**2, self.frame_height // cell, self.frame_width // cell
 
     @property
-    def whole_shape(self) -> tuple[int, int, int]:
-        """The same with all details: as many numbers as pixels."""
-        return 3 * CodecConfig.CELL_PX**2, *self.latent_shape[1:]
+    def seen_shape(self) -> tuple[int, int, int]:
+        """The same of the leading channels, all that the network sees."""
+        return self.codec.channels, *self.latent_shape[1:]
 
     @property
     def grid(self) -> tuple[int, int]:

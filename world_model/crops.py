@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from world_model.codec import CELL
 from world_model.dit import TOKEN_CELLS
-from world_model.painter import CELL
 
-MOVED = 0.01
+MOVED = 0.007
 """Root mean square change from which on a cell counts as moving."""
 EDGE = 2
 """Cells from a crop's edge within which something may come in from outside."""

@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 
 from games.platformer import physics
 from games.platformer.generator import generate
-from games.platformer.level import Levels
+from games.platformer.level import MAX_ENEMIES, Levels
 from games.platformer.opening import opening
 from games.platformer.policy import PlayLikePolicy
 from games.platformer.render import HERO_LEFT_PX, Renderer
-from games.platformer.sheet import drawing_of, model_sheet
+from games.platformer.sheet import drawing_of, drawing_of_enemies, model_sheet
 from games.platformer.themes import THEMES, Palette, jitter
+from world_model.cast import NOWHERE
 from world_model.errors import DataError
 
 HELD_OUT_SEED = 1_000_000_000
@@ -175,16 +176,16 @@ def replay(
                     yield branches.held[part, tick, k][new], frames
 
 
-def follow_players(recording: Recording, slots: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Tell where every player is drawn, and when it restarts.
+def follow_actors(recording: Recording, slots: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Tell where every actor is drawn, the player first, and when the player restarts.
 
-    Returns (N, K + 1, T, 3): pixel row and column of the drawing's top left, and its place on the
-    model sheet, in the frames that `Branches.held` numbers; and (N, K + 1, T) whether a death or a
-    goal has just put it back to the start there.
+    Returns (N, K + 1, T, A, 3): pixel row and column of the drawing's top left, and its place on
+    the model sheet, in the frames that `Branches.held` numbers; and (N, K + 1, T) whether a death
+    or a goal has just put the player back to the start there.
     """
     levels = Levels.stack([generate(int(seed)) for seed in recording.seeds])
     actions = np.pad(recording.actions, ((0, 0), (1, 0), (0, 0)))
-    players = np.zeros((*actions.shape[:2], slots, 3), np.int64)
+    places = np.zeros((*actions.shape[:2], slots, 1 + MAX_ENEMIES, 3), np.int64)
     restarts = np.zeros((*actions.shape[:2], slots), np.bool_)
     state = physics.initial(levels)
     for tick in range(recording.ticks + 1):
@@ -196,9 +197,13 @@ def follow_players(recording: Recording, slots: int) -> tuple[NDArray[np.int64],
             if k:
                 branch, events = physics.step(levels, branch, actions[:, tick])
                 restarts[:, tick, k] = events[:, RESTARTING].any(1)
-            drawn = (branch.y, branch.x - HERO_LEFT_PX, drawing_of(branch))
-            players[:, tick, k] = np.stack(drawn, -1)
-    return players, restarts
+            players = branch.y, branch.x - HERO_LEFT_PX, drawing_of(branch)
+            enemies = branch.enemy_y, branch.enemy_x, drawing_of_enemies(branch)
+            places[:, tick, k, 0] = np.stack(players, -1)
+            places[:, tick, k, 1:] = np.stack(enemies, -1)
+    episode, enemy = np.nonzero(~levels.enemy_alive)
+    places[episode, :, :, 1 + enemy] = NOWHERE
+    return places, restarts
 
 
 def model_sheets(recording: Recording) -> list[NDArray[np.uint8]]:

@@ -2,12 +2,13 @@
 
 Two ways to run the same network: `step`, one tick on a KV cache (play, roll-outs, export), and
 `clip`, many ticks of recorded history at once (training). A test holds them equal.
-Latents are (B, F, C, h, w) in cells; a token stands for 4x4 of them, (B, F, N, width).
+Latents are (B, F, 48, h, w) in cells, of which the network sees the C leading channels; a token
+stands for 4x4 cells, (B, F, N, width).
 
 The network is U-shaped. Convolutions on cells and on tiles of 2x2 cells, before and after the
 transformer, see to what is near and exact: how a sprite moves, where it lands, what it uncovers.
 The transformer sees to what is far: routes, deaths, time. What comes out tells a `Painter` how to
-make each slot from the frame before it, and where the player is.
+make each slot from the frame before it; where actors are says a `Finder`.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from torch.nn import functional as F
 from world_model.actions import MARKS
 from world_model.attention import CachedAttention, ClipAttention
 from world_model.blocks import ConvBlock, TokenBlock
+from world_model.codec import CELL
 from world_model.config import DiTConfig, WorldConfig
-from world_model.finding import channels_for, find, mark
+from world_model.finding import Finder, mark
 from world_model.painter import PIXELS, Painter
 from world_model.rope import AxialRope
 
@@ -31,15 +33,14 @@ TOKEN_CELLS = DiTConfig.TOKEN_CELLS
 
 
 class StepOutput(NamedTuple):
-    """`x0` (B, T, C or 48, h, w) of the slots; raw `k`, `v` (B, depth, N, width) of the clean
-    frame; `found` (B, T, ..., h, w): how the player moves, see `finding`; `players` (B, T, 3):
-    where it is."""
+    """`x0` (B, T, 48, h, w) of the slots; raw `k`, `v` (B, depth, N, width) of the clean frame;
+    `said` (B, T, A, L): how actors move, see `finding`; `places` (B, T, A, 3): where they are."""
 
     x0: Tensor
     k: Tensor
     v: Tensor
-    found: Tensor
-    players: Tensor
+    said: Tensor
+    places: Tensor
 
 
 class Embedding(NamedTuple):
@@ -63,17 +64,20 @@ class RollingDiT(nn.Module):
         super().__init__()
         self.config = config
         self.window = config.window
-        dit, channels = config.dit, config.latent_shape[0]
+        dit, channels = config.dit, config.codec.channels
         width, of_tiles, of_cells = dit.width, dit.tile_width, dit.cell_width
-        self.painter = Painter(channels)
+        self.painter = Painter()
         self.action = nn.Linear(len(config.buttons) + MARKS, width)
         self.sigma = nn.Sequential(
             nn.Linear(2 * SIGMA_FREQS, width), nn.SiLU(), nn.Linear(width, width)
         )
         self.cells_in = nn.Conv2d(channels, of_cells, 3, padding=1)
         self.past_in = nn.Conv2d(4 * channels, of_cells, 3, padding=1, bias=False)
-        self.trail_in = nn.Conv2d(2 * PIXELS, of_cells, 3, padding=1, bias=False)
-        nn.init.zeros_(self.trail_in.weight)
+        self.player_in, self.others_in = (
+            nn.Conv2d(2 * PIXELS, of_cells, 3, padding=1, bias=False) for _ in range(2)
+        )
+        nn.init.zeros_(self.player_in.weight)
+        nn.init.zeros_(self.others_in.weight)
         self.cell_block_in = ConvBlock(of_cells, width)
         self.to_tiles = nn.Conv2d(of_cells, of_tiles, 2, stride=2)
         self.tile_block_in = ConvBlock(of_tiles, width)
@@ -88,10 +92,10 @@ class RollingDiT(nn.Module):
         self.tile_block_out = ConvBlock(of_tiles, width)
         self.from_tiles = nn.ConvTranspose2d(of_tiles, of_cells, 2, stride=2)
         self.cell_block_out = ConvBlock(of_cells, width)
-        self.say = nn.Conv2d(of_cells, self.painter.channels, 3, padding=1)
-        nn.init.zeros_(self.say.weight)
-        self.say.bias = nn.Parameter(self.painter.bias())
-        self.find = nn.Conv2d(of_cells, channels_for(config.cast.drawings), 3, padding=1)
+        self.tell = nn.Conv2d(of_cells, self.painter.channels, 3, padding=1)
+        nn.init.zeros_(self.tell.weight)
+        self.tell.bias = nn.Parameter(self.painter.bias())
+        self.finder = Finder(width, config.cast.drawings)
         self.glance = nn.Linear(width, width)
         nn.init.zeros_(self.glance.weight)
         nn.init.zeros_(self.glance.bias)
@@ -102,6 +106,7 @@ class RollingDiT(nn.Module):
         return [
             self.blocks, self.cell_block_in, self.to_tiles, self.tile_block_in, self.to_tokens,
             self.from_tokens, self.tile_block_out, self.from_tiles, self.cell_block_out,
+            self.finder.look, self.finder.think,
         ]  # fmt: skip
 
     def step(
@@ -115,27 +120,28 @@ class RollingDiT(nn.Module):
         trail: Tensor,
         cast: Tensor,
         corners: Tensor | None = None,
-        players: Tensor | None = None,
+        places: Tensor | None = None,
     ) -> StepOutput:
         """Denoise one window: the single forward pass of a tick.
 
-        window (B, 4 + T, C or 48, h, w): the scenery (the first frame with nobody in it), the first
+        window (B, 4 + T, 48, h, w): the scenery (the first frame with nobody in it), the first
         frame (sink), the last but one, the last finished one, then the slots; of the first three
-        no tokens are made, every cell sees them at its place. sigmas (1 + T,) and actions (B,
-        1 + T, A + 3) of the others; cache_k, cache_v (B, depth, F, N, width), raw keys; ages (F,):
-        how many frames before the head each cached frame stands, 0 where empty; trail (B, 3, 3):
-        where the player was in the first, the last but one and the last finished frame, see
-        `finding`; cast (B, D, 4, H, W): its drawings; `corners` (B, 2): row and column of the top
-        left token, where the latents are crops; `players` (B, T, 3): where the player is, if not
-        the network is to find it.
+        no tokens are made, every cell sees them at its place. sigmas (1 + T,) and actions, tokens
+        (B, 1 + T, ...), of the others; cache_k, cache_v (B, depth, F, N, width), raw keys; ages
+        (F,): how many frames before the head each cached frame stands, 0 where empty; trail (B, 3,
+        A, 3): where actors were in the first, the last but one and the last finished frame, see
+        `finding`; cast (B, D, 4, H, W): their drawings; `corners` (B, 2): row and column of the top
+        left token, where the latents are crops; `places` (B, T, A, 3): where actors are, if not
+        the network is to find them.
         """
         memory = cache_k, cache_v, ages
         seen, x, k, v = self._look(window, sigmas, actions, memory, trail, corners)
-        base = window[:, 3] / (1 - sigmas[0])
-        said, found = self._say(x[:, 1:], seen.slots(1))
-        players = find(found, trail[:, 2], trail[:, 0]) if players is None else players
-        x0 = self.painter(said, base, window[:, 1], window[:, 0], cast, players)
-        return StepOutput(x0, k, v, found, players)
+        base, scenery = window[:, 3] / (1 - sigmas[0]), window[:, 0]
+        pictures = self._pictures(scenery, base)
+        said, places = self.finder(seen.cond[:, 1:], pictures, trail, places)
+        told = self._tell(x[:, 1:], seen.slots(1))
+        x0 = self.painter(told, base, window[:, 1], scenery, cast, places)
+        return StepOutput(x0, k, v, said, places)
 
     def remember(
         self,
@@ -149,7 +155,7 @@ class RollingDiT(nn.Module):
         corners: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return `k` and `v` of the last finished frame, as `step` does, from a window without
-        slots (B, 4, C, h, w); sigmas (1,) and actions (B, 1, A + 3)."""
+        slots (B, 4, 48, h, w); sigmas (1,) and actions (B, 1, ...)."""
         memory = cache_k, cache_v, ages
         _, _, k, v = self._look(window, sigmas, actions, memory, trail, corners)
         return k, v
@@ -165,20 +171,22 @@ class RollingDiT(nn.Module):
         slot_actions: Tensor,
         trail: Tensor,
         cast: Tensor,
-        players: Tensor,
+        places: Tensor,
         corners: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Denoise the windows of P consecutive ticks of one recorded clip.
 
-        scenery (B, C, h, w); clean (B, 1 + L, C, h, w): a sink frame, then L consecutive finished
-        frames; windows (B, P, T, C, h, w) in `slots` are headed by the ticks after the last P of
-        them. Sigmas (B, F) and actions (B, F, A + 3) are per frame, windows' ones (B, P, T, ...).
-        trail (B, 1 + L, 3): where the player was in the finished frames, `cast` and `corners` as
-        for `step`; players (B, P, T, 3): where they are. Returns x0 (B, P, T, C, h, w), and how
-        they move, (B, P, T, ..., h, w), see `finding`.
+        scenery (B, 48, h, w); clean (B, 1 + L, 48, h, w): a sink frame, then L consecutive
+        finished frames; windows (B, P, T, C, h, w) in `slots`, as far as the network sees them, are
+        headed by the ticks after the last P of them. Sigmas (B, F) and actions (B, F, ...) are per
+        frame, windows' ones (B, P, T, ...). trail (B, 1 + L, A, 3): where actors were in the
+        finished frames, `cast` and `corners` as for `step`; places (B, P, T, A, 3): where they are.
+        Returns x0 (B, P, T, 48, h, w), and how they move, (B, P, T, A, L), see `finding`.
         """
         (batch, ticks, width), grid = slots.shape[:3], _grid(slots)
-        split = clean.shape[1]
+        split, channels = clean.shape[1], slots.shape[3]
+        whole, bare = clean, scenery
+        clean, scenery = clean[:, :, :channels], scenery[:, :channels]
         sink = clean[:, :1].expand_as(clean)
         trails = torch.stack([_predecessors(trail), trail], 2)
         around = sink, scenery[:, None].expand_as(clean)
@@ -192,19 +200,29 @@ class RollingDiT(nn.Module):
             self._places(corners, grid),
         )
         x = self._think(seen, ClipAttention(self.rope, self.window, grid, split, ticks))
-        said, found = (
-            part.unflatten(1, (ticks, width)) for part in self._say(x[:, split:], seen.slots(split))
+        seen = seen.slots(split)
+        told, cond = (
+            torch.unflatten(part, 1, (ticks, width)).flatten(0, 1)
+            for part in (self._tell(x[:, split:], seen), seen.cond)
         )
-        base = clean[:, -ticks:] / (1 - clean_sigmas[:, -ticks:, None, None, None])
-        x0 = self.painter(
-            said.flatten(0, 1),
-            base.flatten(0, 1),
-            clean[:, 0].repeat_interleave(ticks, 0),
-            scenery.repeat_interleave(ticks, 0),
-            cast.repeat_interleave(ticks, 0),
-            players.flatten(0, 1),
+        base = whole[:, -ticks:] / (1 - clean_sigmas[:, -ticks:, None, None, None])
+        base, bare = base.flatten(0, 1), bare.repeat_interleave(ticks, 0)
+        since = torch.stack([trail[:, :1].expand_as(trail), trails[:, :, 0], trail], 2)
+        said, places = self.finder(
+            cond,
+            self._pictures(bare, base),
+            since[:, -ticks:].flatten(0, 1),
+            places.flatten(0, 1),
         )
-        return torch.unflatten(x0, 0, (batch, ticks)), found
+        sink = whole[:, 0].repeat_interleave(ticks, 0)
+        x0 = self.painter(told, base, sink, bare, cast.repeat_interleave(ticks, 0), places)
+        return torch.unflatten(x0, 0, (batch, ticks)), torch.unflatten(said, 0, (batch, ticks))
+
+    def _pictures(self, scenery: Tensor, previous: Tensor) -> Tensor:
+        """See scenery and last finished frame (B, 48, h, w) as one picture (B, H, W, 6)."""
+        codec = self.painter.codec
+        parts = [F.pixel_shuffle(codec.to_pixels(part), CELL) for part in (scenery, previous)]
+        return torch.cat(parts, 1).permute(0, 2, 3, 1).contiguous()
 
     def _look(
         self,
@@ -216,7 +234,7 @@ class RollingDiT(nn.Module):
         corners: Tensor | None,
     ) -> tuple[Embedding, Tensor, Tensor, Tensor]:
         """Embed a window and let it think; returns also the last finished frame's `k` and `v`."""
-        window = window[:, :, : self.config.latent_shape[0]]  # not the details
+        window = window[:, :, : self.config.codec.channels]
         scenery, sink, before, previous = (window[:, i : i + 1] for i in range(4))
         frames, grid = window[:, 3:], _grid(window)
         past = self._past(previous, before, sink, scenery, trail[:, None, 1:])
@@ -234,21 +252,22 @@ class RollingDiT(nn.Module):
         """See the two last finished frames, sink and scenery, each (B, F, C, h, w), as cells.
 
         Every cell of a slot sees them at its own place: what moves, and what it hides, need not
-        be found by attention. So it does the places of the player, trails (B, F, 2, 3).
+        be found by attention. So it does the places of actors, trails (B, F, 2, A, 3).
         """
         past = self.past_in(_images(torch.cat([previous, before, sink, scenery], 2)))
-        marks = mark(trails.flatten(0, 1), previous.shape[-2:])
-        past = past + self.trail_in(marks.flatten(1, 2))
+        places = trails.flatten(0, 1)
+        for marked_in, actors in (
+            (self.player_in, places[:, :, :1]),
+            (self.others_in, places[:, :, 1:]),
+        ):
+            past = past + marked_in(mark(actors, previous.shape[-2:]).flatten(1, 2))
         return torch.unflatten(past, 0, previous.shape[:2])
 
     def _embed(
         self, latents: Tensor, past: Tensor, sigmas: Tensor, actions: Tensor, place: Tensor
     ) -> Embedding:
         """Turn frames (B, F, C, h, w), seen together with their `past`, into tokens."""
-        freqs = torch.exp(torch.linspace(0.0, 5.0, SIGMA_FREQS, device=sigmas.device))
-        angles = sigmas.float()[..., None] * freqs
-        cond = self.sigma(torch.cat([angles.cos(), angles.sin()], -1)) + self.action(actions)
-        cond = F.silu(cond)
+        cond = self.condition(sigmas, actions)
         each = cond.flatten(0, 1)
         cells = self.cells_in(_images(latents)) + past.flatten(0, 1)
         cells = self.cell_block_in(cells, each)
@@ -258,6 +277,13 @@ class RollingDiT(nn.Module):
         x = tokens.unflatten(0, frames) + place
         return Embedding(x, cond, tiles.unflatten(0, frames), cells.unflatten(0, frames))
 
+    def condition(self, sigmas: Tensor, actions: Tensor) -> Tensor:
+        """Embed noise levels (...) and actions (..., A + 3): (..., width)."""
+        freqs = torch.exp(torch.linspace(0.0, 5.0, SIGMA_FREQS, device=sigmas.device))
+        angles = sigmas.float()[..., None] * freqs
+        cond = self.sigma(torch.cat([angles.cos(), angles.sin()], -1)) + self.action(actions)
+        return F.silu(cond)
+
     def _think(self, seen: Embedding, attend: CachedAttention | ClipAttention) -> Tensor:
         """Let tokens attend to each other; returns (B, F, N, width)."""
         x = seen.x
@@ -265,9 +291,8 @@ class RollingDiT(nn.Module):
             x = block(x, seen.cond, attend)
         return x
 
-    def _say(self, x: Tensor, seen: Embedding) -> tuple[Tensor, Tensor]:
-        """Turn tokens back into what the painter is told, (B, F, channels, h, w), and into how the
-        player moves, (B, F, ..., h, w).
+    def _tell(self, x: Tensor, seen: Embedding) -> Tensor:
+        """Turn tokens back into what the painter is told, (B, F, channels, h, w).
 
         A glance at all tokens at once conditions every cell: whether anybody is there at all
         decides what is drawn at the start.
@@ -280,8 +305,7 @@ class RollingDiT(nn.Module):
         tiles = self.tile_block_out(tiles + self.from_tokens(tokens), cond)
         cells = self.cell_block_out(cells + self.from_tiles(tiles), cond)
         cells = F.relu(cells)
-        said, found = (torch.unflatten(f(cells), 0, x.shape[:2]) for f in (self.say, self.find))
-        return said, found
+        return torch.unflatten(self.tell(cells), 0, x.shape[:2])
 
     def _places(self, corners: Tensor | None, grid: tuple[int, int]) -> Tensor:
         """Return the embeddings of the tokens' places, (N, width), or (B, 1, N, width) of crops."""

@@ -1,8 +1,10 @@
-"""Where the player is, and which of its drawings it shows.
+"""Where the actors are, and which of its drawings each shows: the player first, then the others.
 
-A network says of every cell how a player there moves in a tick, whether it restarts, and how it
-looks; the cell that the player is in counts. So there is always one player and never a second, it
-moves by whole pixels, and how it looks is not the network's to draw.
+Of every actor a small network says how it moves in a tick, whether it restarts, and how it looks,
+from a glimpse of the pixels around it (after Mnih et al., arXiv 1406.6247), from how it looks and
+moved last, and from the keys. So there is always one player and never a second, actors move by
+whole pixels, physics looks the same wherever it happens, and how an actor looks is not the
+network's to draw.
 A place is (top, left, drawing): the pixel of the drawing's top left corner, and its number in the
 cast.
 """
@@ -10,88 +12,174 @@ cast.
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from world_model.cast import CUT_PX
 from world_model.config import CastConfig
-from world_model.painter import CELL, pixels_of
+from world_model.painter import pixels_of
 
 REACH_PX = (12, 4)
-"""How far a player may move in a tick: rows, columns. Nothing is faster than a spring."""
+"""How far an actor may move in a tick: rows, columns. Nothing is faster than a spring."""
 MOVES = tuple(2 * reach + 1 for reach in REACH_PX)
 MIDDLE = (CastConfig.height // 2, CastConfig.width // 2)
-"""The pixel of a drawing whose cell counts."""
+"""The pixel of a drawing that marks where it is."""
+GLIMPSE = ((-12, 20), (-9, 19))
+"""Pixels that a glimpse shows, from a drawing's top left corner: rows, columns."""
+GLIMPSE_WIDTH, GLIMPSE_TILE_PX, GLIMPSE_NARROW = 64, 4, 32
+GLIMPSE_CHANNELS = 7
+"""Scenery and last frame, RGB, and whether a pixel is in the frame."""
+HIDDEN = 256
 
 
-def channels_for(drawings: int) -> int:
-    """Return what is said of a cell: moves by rows and by columns, a restart, and drawings."""
-    return sum(MOVES) + 1 + drawings
+class Finder(nn.Module):
+    """Follows actors through the slots of windows."""
+
+    def __init__(self, cond: int, drawings: int) -> None:
+        """Take the width of the condition that the large network, too, is given."""
+        super().__init__()
+        width, tile = GLIMPSE_WIDTH, GLIMPSE_TILE_PX
+        tiles = (GLIMPSE[0][1] - GLIMPSE[0][0]) // tile * ((GLIMPSE[1][1] - GLIMPSE[1][0]) // tile)
+        self.drawings = drawings
+        self.look = nn.Sequential(
+            nn.Conv2d(GLIMPSE_CHANNELS, width, tile, stride=tile),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(width, GLIMPSE_NARROW, 1),
+            nn.Flatten(),
+        )
+        known = GLIMPSE_NARROW * tiles + cond + drawings + sum(MOVES)
+        self.think = nn.Sequential(
+            nn.Linear(known, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU()
+        )
+        self.say = nn.Linear(HIDDEN, sum(MOVES) + 1 + drawings)
+
+    def forward(
+        self,
+        cond: Tensor,
+        pictures: Tensor,
+        trail: Tensor,
+        places: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Follow actors from the last finished frame through slots.
+
+        cond (B, T, W) of the slots; pictures (B, H, W, 6): scenery and last finished frame; trail
+        (B, 3, A, 3): where actors were in the first frame of the session, in the last but one
+        finished and in the last; `places` (B, T, A, 3): where they are, if that is not to be
+        found. Returns what is said, logits (B, T, A, L), and places.
+        """
+        start, before, last = trail.unbind(1)
+        frame = pictures.shape[1], pictures.shape[2]
+        said, followed = [], []
+        for slot in range(cond.shape[1]):
+            seen, moves = glimpses(pictures, last), last - before
+            said.append(self.ask(seen, cond[:, slot], last, moves))
+            before = last
+            last = moved(said[-1], last, start, frame) if places is None else places[:, slot]
+            followed.append(last)
+        return torch.stack(said, 1), torch.stack(followed, 1)
+
+    def ask(self, seen: Tensor, cond: Tensor, places: Tensor, moves: Tensor) -> Tensor:
+        """Say how actors go on, (B, A, L).
+
+        seen (B, A, 7, h, w): a glimpse of each; cond (B, W); places (B, A, 3), to which they came
+        by `moves`, the same.
+        """
+        actors, device = places.shape[1], places.device
+        looked = self.look(seen.flatten(0, 1)).unflatten(0, (-1, actors))
+        parts = [looked, cond[:, None].expand(-1, actors, -1)]
+        parts.append(_is(places[..., 2], torch.arange(self.drawings, device=device)))
+        for axis, reach in enumerate(REACH_PX):
+            parts.append(_is(moves[..., axis] + reach, torch.arange(MOVES[axis], device=device)))
+        said: Tensor = self.say(self.think(torch.cat(parts, -1)))
+        return said
 
 
-def find(found: Tensor, previous: Tensor, start: Tensor) -> Tensor:
-    """Follow a player through slots; returns places (B, T, 3) int64.
+def moved(said: Tensor, last: Tensor, start: Tensor, frame: tuple[int, int]) -> Tensor:
+    """Move actors from `last` (B, A, 3) as is said (B, A, L), or back to the `start`, in a frame of
+    so many rows and columns of pixels.
 
-    found (B, T, ..., h, w): logits; previous, start (B, 3): where it was in the last finished
-    frame, and in the first of the session.
+    Those that are nowhere stay so.
     """
-    height, width = (CELL * cells for cells in found.shape[-2:])
-    visible = CastConfig.width - CUT_PX
-    places = []
-    for slot in found.unbind(1):
-        rows, columns, restart, drawings = _said(slot, previous)
-        # Walls hold a player in the frame, but not one that is off by a pixel or two.
-        top = (previous[:, 0] + rows.argmax(1) - REACH_PX[0]).clamp(0, height - 1)
-        left = (previous[:, 1] + columns.argmax(1) - REACH_PX[1]).clamp(-CUT_PX, width - visible)
-        place = torch.where(restart > 0, start[:, :2], torch.stack([top, left], 1))
-        previous = torch.cat([place, drawings.argmax(1, keepdim=True)], 1)
-        places.append(previous)
-    return torch.stack(places, 1)
+    rows, columns, restart, drawings = split(said)
+    # Walls hold an actor in the frame, but not one that is off by a pixel or two.
+    top = last[..., 0] + rows.argmax(-1) - REACH_PX[0]
+    left = last[..., 1] + columns.argmax(-1) - REACH_PX[1]
+    height, width = frame
+    held = top.clamp(0, height - 1), left.clamp(-CUT_PX, width - CastConfig.width + CUT_PX)
+    going = torch.stack([*held, drawings.argmax(-1)], -1)
+    again = torch.cat([start[..., :2], going[..., 2:]], -1)
+    there = (last[..., :2] > -CastConfig.SQUARE_PX).all(-1, keepdim=True)
+    return torch.where(there, torch.where(restart > 0, again, going), last)
 
 
-def errors(
-    found: Tensor, places: Tensor, before: Tensor, restarts: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return the cross-entropy (N,) of all that is said, and whether the place is wrong.
+def errors(said: Tensor, places: Tensor, before: Tensor, restarts: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the cross-entropy (...,) of all that is said, and whether the place is wrong.
 
-    found (N, ..., h, w); places, before (N, 3): of this frame and the one before; restarts
-    (N,): whether the player restarts; how it moves does not count then.
+    said (..., L); places, before (..., 3): of this frame and the one before; restarts (...,): 1
+    where an actor restarts; how it moves does not count then.
     """
-    rows, columns, restart, drawings = _said(found.float(), before)
-    stays = 1 - restarts
+    rows, columns, restart, drawings = split(said.float())
     moves = [
         (move + reach).clamp(0, 2 * reach)
-        for move, reach in zip((places - before)[:, :2].unbind(1), REACH_PX, strict=True)
+        for move, reach in zip((places - before)[..., :2].unbind(-1), REACH_PX, strict=True)
     ]
-    of_moves = [
-        F.cross_entropy(logits, move, reduction="none")
-        for logits, move in zip((rows, columns), moves, strict=True)
-    ]
-    of_restart = F.binary_cross_entropy_with_logits(restart[:, 0], restarts, reduction="none")
-    of_drawing = F.cross_entropy(drawings, places[:, 2], reduction="none")
-    moved_wrong = (rows.argmax(1) != moves[0]) | (columns.argmax(1) != moves[1])
-    wrong = ((restart[:, 0] > 0) != (restarts > 0)) | (moved_wrong & (restarts == 0))
-    return sum(of_moves) * stays + of_restart + of_drawing, wrong.float()
+    of_moves = sum(
+        _cross_entropy(logits, move) for logits, move in zip((rows, columns), moves, strict=True)
+    )
+    of_restart = F.binary_cross_entropy_with_logits(restart[..., 0], restarts, reduction="none")
+    of_drawing = _cross_entropy(drawings, places[..., 2])
+    moved_wrong = (rows.argmax(-1) != moves[0]) | (columns.argmax(-1) != moves[1])
+    wrong = ((restart[..., 0] > 0) != (restarts > 0)) | (moved_wrong & (restarts == 0))
+    return of_moves * (1 - restarts) + of_restart + of_drawing, wrong.float()
+
+
+def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the cross-entropy (...) of logits (..., n)."""
+    return F.cross_entropy(logits.movedim(-1, 1), targets, reduction="none")
+
+
+def split(said: Tensor) -> tuple[Tensor, ...]:
+    """Take apart what is said (..., L): moves by rows and columns, a restart, drawings."""
+    parts: tuple[Tensor, ...] = said.split((*MOVES, 1, said.shape[-1] - sum(MOVES) - 1), -1)
+    return parts
+
+
+def glimpses(pictures: Tensor, places: Tensor) -> Tensor:
+    """Cut pictures (B, H, W, C) out around places (B, A, 3); returns (B, A, C + 1, h, w).
+
+    The last channel is 1 inside the picture; outside all are 0.
+    """
+    batch, height, width = pictures.shape[:3]
+    device = pictures.device
+    rows, columns = (
+        places[..., axis, None] + torch.arange(*GLIMPSE[axis], device=device) for axis in (0, 1)
+    )
+    inside = _within(rows, height)[..., :, None] & _within(columns, width)[..., None, :]
+    index = rows.clamp(0, height - 1)[..., :, None] * width
+    index = index + columns.clamp(0, width - 1)[..., None, :]
+    index = index + torch.arange(batch, device=device)[:, None, None, None] * (height * width)
+    shown = pictures.flatten(0, 2)[index.flatten()].unflatten(0, index.shape)
+    mask = inside[..., None].to(shown)
+    return torch.cat([shown * mask, mask], -1).movedim(-1, 2)
+
+
+def _within(places: Tensor, size: int) -> Tensor:
+    return (places >= 0) & (places < size)
+
+
+def _is(places: Tensor, side: Tensor) -> Tensor:
+    """Return 1 where `places` (...) is the place, else 0: (..., len(side))."""
+    return (places[..., None] == side).float()
 
 
 def mark(places: Tensor, grid: torch.Size) -> Tensor:
-    """Draw places (B, F, 3) for a network to see: (B, F, 16, h, w), 1 at the pixel at the top
+    """Draw places (B, F, A, 3) for a network to see: (B, F, 16, h, w), 1 at the pixels at the top
     middle, else 0; nothing where it is outside."""
     rows, columns = (
         (places[..., axis, None, None] + middle == pixels_of(cells, places.device)).float()
         for axis, middle, cells in zip((0, 1), (0, MIDDLE[1]), grid, strict=True)
     )
-    return (rows[..., :, None, :, None] * columns[..., None, :, None, :]).flatten(2, 3)
-
-
-def _said(found: Tensor, place: Tensor) -> list[Tensor]:
-    """Return the logits (B, ...) of the cells that players (B, 3) are in, part by part."""
-    grid = found.shape[-2:]
-    here = [
-        (((at + middle).float() / CELL).floor().clamp(0, cells - 1)[:, None]
-         == torch.arange(cells, device=place.device)).to(found)
-        for at, middle, cells in zip(place[:, :2].unbind(1), MIDDLE, grid, strict=True)
-    ]  # fmt: skip
-    mask = here[0][:, :, None] * here[1][:, None]
-    logits = (found * mask[:, None]).sum((2, 3))
-    return list(logits.split((*MOVES, 1, found.shape[1] - sum(MOVES) - 1), 1))
+    marks = rows[..., :, None, :, None] * columns[..., None, :, None, :]
+    return marks.sum(2).flatten(2, 3)

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from world_model.latents import LatentSet
+from world_model.footage import Footage
 
 SEEN = (0.1, 1.0)
 """How much is left of the player."""
@@ -23,7 +23,7 @@ TICKS = 40
 def haunt(
     clean: Tensor,
     sigmas: Tensor,
-    data: LatentSet,
+    data: Footage,
     episodes: NDArray[np.int64],
     times: NDArray[np.int64],
     rng: np.random.Generator,
@@ -32,7 +32,7 @@ def haunt(
 ) -> None:
     """Lay ghosts into a `share` of the clips, in place.
 
-    clean (B, 1 + L, C, h, w): the sink, then frames of `times` (B, L); sigmas (B, P, T): noise
+    clean (B, 1 + L, 48, h, w): the sink, then frames of `times` (B, L); sigmas (B, P, T): noise
     levels of the windows after the last P of them. A ghost appears in one of these frames and
     lasts. The recorded plan would give it away: windows after it get none.
     """

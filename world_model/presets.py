@@ -16,17 +16,8 @@ from world_model.trainer import Plan
 
 
 @dataclass(frozen=True)
-class CodecRun:
-    """The codec's training run."""
-
-    batch: int
-    lr: float
-    plan: Plan
-
-
-@dataclass(frozen=True)
 class WorldRun:
-    """The world's training run: held branches, then also roll-outs."""
+    """A training run: held branches, then also roll-outs."""
 
     batch: int
     lr: float
@@ -35,17 +26,17 @@ class WorldRun:
     plan: Plan
     crops: CropConfig = field(default_factory=CropConfig)
     ghost_share: float = 0.25
+    glimpses: int = 256
 
 
 @dataclass(frozen=True)
 class Preset:
-    """One size of everything: `episodes` of `ticks` recorded, then the two runs."""
+    """One size of everything: `episodes` of `ticks` recorded, then trained on."""
 
     episodes: int
     ticks: int
-    codec_config: CodecConfig
+    codec: CodecConfig
     dit: DiTConfig
-    codec: CodecRun
     world: WorldRun
     compiled: bool = False
 
@@ -54,9 +45,8 @@ PRESETS: Final = {
     "cpu": Preset(
         episodes=1280,
         ticks=112,
-        codec_config=CodecConfig(),
+        codec=CodecConfig(),
         dit=DiTConfig(),
-        codec=CodecRun(32, 1e-3, Plan(steps=900, warmup=100)),
         world=WorldRun(
             4,
             1e-3,
@@ -68,9 +58,8 @@ PRESETS: Final = {
     "gpu": Preset(
         episodes=8192,
         ticks=192,
-        codec_config=CodecConfig(),
+        codec=CodecConfig(),
         dit=DiTConfig(),
-        codec=CodecRun(128, 1e-3, Plan(steps=8000, warmup=200, ema=0.999, checkpoint_every=1000)),
         world=WorldRun(
             192,
             1e-3,
@@ -83,9 +72,8 @@ PRESETS: Final = {
     "mini": Preset(
         episodes=6,
         ticks=24,
-        codec_config=CodecConfig(12, 8, 1),
+        codec=CodecConfig(12),
         dit=DiTConfig(width=32, depth=2, heads=2, mlp_ratio=2, tile_width=16, cell_width=8),
-        codec=CodecRun(4, 2e-3, Plan(steps=6, warmup=2, checkpoint_every=3)),
         world=WorldRun(
             2,
             1e-3,

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from world_model.cache import CacheIndex
-from world_model.dit import RollingDiT
+from world_model.dit import TOKEN_CELLS, RollingDiT
 from world_model.schedule import window_sigmas
 
 
 class TickOutput(NamedTuple):
-    """`head` (B, C or 48, h, w) finished latents; `window` (B, 4 + T, ..., h, w) for the next tick;
-    `k`, `v` (B, depth, N, width) of the frame that has left the window; `trail` (B, 3, 3) for the
-    next tick; `x0` and `found` of every slot, as of `StepOutput`."""
+    """`head` (B, 48, h, w) finished latents; `window` (B, 4 + T, 48, h, w) for the next tick; `k`,
+    `v` (B, depth, N, width) of the frame that has left the window; `trail` (B, 3, A, 3) for the
+    next tick; `x0` and `said` of every slot, as of `StepOutput`."""
 
     head: Tensor
     window: Tensor
@@ -27,7 +27,7 @@ class TickOutput(NamedTuple):
     v: Tensor
     trail: Tensor
     x0: Tensor
-    found: Tensor
+    said: Tensor
 
 
 class RollingStep(nn.Module):
@@ -49,22 +49,22 @@ class RollingStep(nn.Module):
         trail: Tensor,
         cast: Tensor,
         corners: Tensor | None = None,
-        players: Tensor | None = None,
+        places: Tensor | None = None,
     ) -> TickOutput:
         """Map a window (see `RollingDiT.step`) and fresh noise (B, 1 + T, ...) to the next one."""
-        x0, k, v, found, players = self.dit.step(
-            window, sigmas, actions, cache_k, cache_v, ages, trail, cast, corners, players
+        out = self.dit.step(
+            window, sigmas, actions, cache_k, cache_v, ages, trail, cast, corners, places
         )
-        following = torch.cat([window[:, :2], window[:, 3:4], slide(x0, sigmas, noise)], 1)
-        trail = torch.cat([trail[:, :1], trail[:, 2:], players[:, :1]], 1)
-        return TickOutput(x0[:, 0], following, k, v, trail, x0, found)
+        following = torch.cat([window[:, :2], window[:, 3:4], slide(out.x0, sigmas, noise)], 1)
+        trail = torch.cat([trail[:, :1], trail[:, 2:], out.places[:, :1]], 1)
+        return TickOutput(out.x0[:, 0], following, out.k, out.v, trail, out.x0, out.said)
 
 
 def slide(x0: Tensor, sigmas: Tensor, noise: Tensor) -> Tensor:
     """Hand the head on as previous frame, and re-noise slot k to slot k - 1's level.
 
-    x0 (B, T, C or 48, h, w); sigmas (1 + T,); noise (B, 1 + T, C, h, w): none on details. The new
-    tail is pure noise.
+    x0 (B, T, 48, h, w); sigmas (1 + T,); noise (B, 1 + T, C, h, w): on what the network sees. The
+    new tail is pure noise.
     """
     levels = sigmas.reshape(-1, 1, 1, 1)
     noise = F.pad(noise, (0, 0, 0, 0, 0, x0.shape[2] - noise.shape[2]))
@@ -75,7 +75,6 @@ def slide(x0: Tensor, sigmas: Tensor, noise: Tensor) -> Tensor:
 class RollOut:
     """A batch of worlds rolling on their own output: the torch twin of `world.RollingWorld`.
 
-    On latents, or on whole latents, as it is started.
     `corners` (B, 2) and `grid` (height, width in tokens) where the worlds are crops of a frame.
     """
 
@@ -91,14 +90,16 @@ class RollOut:
         config = step.dit.config
         self.sigmas = torch.from_numpy(window_sigmas(config.window)).to(device)
         self.index = CacheIndex(config.window)
-        height, width = grid or config.grid
+        rows, columns = grid or config.grid
         shape = (
             batch,
             config.dit.depth,
             config.window.cache_frames,
-            height * width,
+            rows * columns,
             config.dit.width,
         )
+        cells = rows * TOKEN_CELLS, columns * TOKEN_CELLS
+        self._noise_shape = (batch, 1 + config.window.slots, config.codec.channels, *cells)
         self.cache_k = torch.zeros(shape, device=device)
         self.cache_v = torch.zeros(shape, device=device)
         self.window = torch.zeros(0)
@@ -118,10 +119,10 @@ class RollOut:
     ) -> None:
         """Fill the cache from finished frames and set the first window.
 
-        cast (B, D, 4, H, W): the player's drawings; scenery (B, C, h, w); frames (B, K, C, h, w),
-        where the player is in them, `trail` (B, K, 3), and their actions (B, K, A + 3), oldest
-        first, the first the sink; plan (B, T - 1, C, h, w) for the slots; noises (K, B, 1 + T, C,
-        h, w).
+        cast (B, D, 4, H, W): the actors' drawings; scenery (B, 48, h, w); frames (B, K, 48, h, w),
+        where actors are in them, `trail` (B, K, A, 3), and the actions (B, K, ...) that caused
+        them, oldest first, the first the sink; plan (B, T - 1, 48, h, w) for the slots; noises (K,
+        B, 1 + T, C, h, w).
         """
         self.cast = cast
         fixed, last = torch.stack([scenery, frames[:, 0]], 1), frames.shape[1] - 1
@@ -138,15 +139,19 @@ class RollOut:
                 kept = self.step.dit.remember(finished, self.sigmas[:1], own, *memory)
                 self._push(*kept)
 
-    def tick(self, action: Tensor, noise: Tensor, players: Tensor | None = None) -> TickOutput:
-        """Advance by one frame under `action` (B, A + 3); gradients do not cross ticks.
+    def noise(self, *ticks: int) -> Tensor:
+        """Draw the noise of a tick (B, 1 + T, C, h, w), or of so many (ticks, B, ...)."""
+        return torch.randn(*ticks, *self._noise_shape, device=self.cache_k.device)
 
-        `players` (B, T, 3): where they are, if not the network is to find them.
+    def tick(self, action: Tensor, noise: Tensor, places: Tensor | None = None) -> TickOutput:
+        """Advance by one frame under `action`, a token; gradients do not cross ticks.
+
+        `places` (B, T, A, 3): where actors are, if not the network is to find them.
         """
         slots = len(self.sigmas) - 1
         actions = torch.stack([self.previous_action] + [action] * slots, 1)
         inputs = self.window, self.sigmas, actions, noise, *self._memory(), self.trail, self.cast
-        out: TickOutput = self.step(*inputs, self.corners, players)
+        out: TickOutput = self.step(*inputs, self.corners, places)
         self._push(out.k, out.v)
         self.window, self.trail, self.previous_action = out.window.detach(), out.trail, action
         return out

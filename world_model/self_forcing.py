@@ -21,9 +21,9 @@ from torch.nn import functional as F
 from world_model.crops import MOVED, crop, crop_places, moving_corners, open_edges
 from world_model.device import Compute
 from world_model.dit import TOKEN_CELLS
-from world_model.latents import LatentSet
+from world_model.footage import Footage
 from world_model.rolling import RollingStep, RollOut
-from world_model.way import Way, player_way
+from world_model.way import Way, actors_way
 
 Moments = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -43,19 +43,19 @@ class RollOutConfig:
     crop_tokens: int = 5
     whole_groups: int = 2
     whole_batch: int = 32
-    gate: float = 0.05
+    gate: float = 0.025
 
 
 class Lesson(NamedTuple):
-    """What a tick of the pool gave, and should have: x0 and target (B, T, C, h, w), previous
-    (B, C, h, w) true frame, `keep` (B, h, w): which cells the truth can judge, `found` (B, T, ...,
-    h, w), and the `way` of the player."""
+    """What a tick of the pool gave, and should have: x0 and target (B, T, 48, h, w), previous
+    (B, 48, h, w) true frame, `keep` (B, h, w): which cells the truth can judge, `said` (B, T, A,
+    L), and the `way` of actors."""
 
     x0: Tensor
     target: Tensor
     previous: Tensor
     keep: Tensor
-    found: Tensor
+    said: Tensor
     way: Way
 
 
@@ -64,7 +64,7 @@ class Group:
 
     def __init__(
         self,
-        data: LatentSet,
+        data: Footage,
         step: RollingStep,
         compute: Compute,
         choose: Callable[[np.random.Generator, int, int], Moments],
@@ -89,20 +89,20 @@ class Group:
         target = self._cut(self.data.gather(self.data.held[self.episodes, self.now], device))
         previous = self.data.held[self.episodes, self.now - 1, :1]
         previous_frame = self._cut(self.data.gather(previous, device))
-        way = player_way(self.data, self.episodes, self.now, device)
+        way = actors_way(self.data, self.episodes, self.now, device)
         if self.crop_tokens is not None:
             assert out.corners is not None
-            way = way.cropped(out.corners, self.crop_tokens)
+            way = way.cropped(out.corners, self.crop_tokens, self.step.dit.config.grid)
         with self.compute.autocast():
-            result = out.tick(action, torch.randn_like(out.window[:, 3:]), way.places)
+            result = out.tick(action, out.noise(), way.places)
         keep, entering = self._judgeable(target, previous_frame)
         error = (result.head.detach().float() - target[:, 0]).square().mean(1)
         tracks = F.avg_pool2d(error * keep, TOKEN_CELLS).amax((1, 2)) < self.gate
         self.now += 1
         self.done = (~tracks | entering).cpu().numpy() | (self.now > self.data.ticks)
         keep = keep * tracks[:, None, None]
-        way = way._replace(seen=way.seen * tracks[:, None])
-        return Lesson(result.x0, target, previous_frame[:, 0], keep, result.found, way)
+        way = way._replace(seen=way.seen * tracks[:, None, None])
+        return Lesson(result.x0, target, previous_frame[:, 0], keep, result.said, way)
 
     def _judgeable(self, target: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
         """Tell which cells (B, h, w) a world can know, and which worlds (B,) to leave.
@@ -139,11 +139,8 @@ class Group:
             )
             trail = crop_places(trail, corners)
         fresh = RollOut(self.step, len(rows), device, corners, grid)
-        shape = (count, len(rows), 1 + config.window.slots, *frames.shape[2:])
         with self.compute.autocast():
-            fresh.start(
-                cast, scenery, frames, trail, actions, plan, torch.randn(shape, device=device)
-            )
+            fresh.start(cast, scenery, frames, trail, actions, plan, fresh.noise(count))
         if self.out is None:
             self.out = fresh
         else:
@@ -158,7 +155,7 @@ class Group:
 
 
 def recorded_start(
-    data: LatentSet,
+    data: Footage,
     episodes: NDArray[np.int64],
     starts: NDArray[np.int64],
     count: int,
@@ -175,6 +172,6 @@ def recorded_start(
     frames = data.gather(data.held[rows, times, 0], device)
     actions = torch.from_numpy(data.actions[rows, times]).to(device)
     plan = data.gather(data.held[episodes, times[:, -1], 1:], device)
-    trail = torch.from_numpy(data.players[rows, times, 0]).to(device)
+    trail = torch.from_numpy(data.places[rows, times, 0]).to(device)
     cast, scenery = data.cast(episodes, device), data.scenery(episodes, device)
     return cast, scenery, frames, trail, actions, plan

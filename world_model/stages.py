@@ -1,10 +1,10 @@
-"""The stages of training as functions on run directories; the commands call these."""
+"""Training as functions on run directories; the commands call these."""
 
 from __future__ import annotations
 
 import os
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,84 +13,61 @@ from tqdm import tqdm
 
 from games.platformer.physics import BUTTONS, TICKS_PER_SECOND
 from world_model.checkpoint import load_checkpoint
-from world_model.codec import Codec
-from world_model.config import CodecConfig, WorldConfig
+from world_model.components import fit_codec
+from world_model.config import WorldConfig
 from world_model.data import Recording
 from world_model.device import Compute, choose_compute
-from world_model.distributed import MOST_RANKS, Ranks
+from world_model.distributed import Ranks
 from world_model.dit import RollingDiT
 from world_model.errors import DataError
-from world_model.latents import load_latents
+from world_model.footage import load_footage
 from world_model.presets import PRESETS, WorldRun
-from world_model.strict import from_dict
-from world_model.train_codec import CodecTask, measure_psnr
 from world_model.train_world import WorldTask
 from world_model.trainer import Plan, Trainer
-from world_model.weights import CODEC, DIT, WEIGHTS_FILE, read_weights, start_from
-from world_model.world import read_config
+from world_model.weights import read_weights, start_from
 
-
-def train_codec(
-    preset: str,
-    data: Path,
-    out: Path,
-    *,
-    steps: int | None = None,
-    device: str | None = None,
-    seed: int = 0,
-) -> float:
-    """Train a codec on a recording into `out`; returns its PSNR in dB on recorded frames."""
-    size = PRESETS[preset]
-    compute, ranks = _set_up(device, seed)
-    recording = Recording.load(data)
-    run = size.codec
-    stream = seed * MOST_RANKS + ranks.rank
-    task = CodecTask(size.codec_config, recording, compute, batch=run.batch, lr=run.lr, seed=stream)
-    trainer = Trainer(task, _plan(run.plan, steps, seed), out, ranks)
-    trainer.run(config=asdict(size.codec_config))
-    trainer.ema_module()
-    psnr = measure_psnr(task.codec, recording, compute)
-    if ranks.first:
-        trainer.finish(task.codec)
-    ranks.leave()
-    return psnr
+FINDER_GLIMPSES = 1024
+"""Looked at in a step that does nothing else."""
 
 
 def train_world(
     preset: str,
     data: Path,
-    codec_dir: Path,
     out: Path,
     *,
     steps: int | None = None,
     device: str | None = None,
     seed: int = 0,
     beginning: Path | None = None,
+    finder_only: bool = False,
 ) -> None:
-    """Train a world on a recording and a finished codec (a run, or that of a bundle) into `out`.
+    """Train a world on a recording into `out`; it begins as `beginning`, a bundle, if not anew.
 
-    From `beginning`, a bundle, rather than from nothing.
+    With `finder_only` nothing but how actors move is learned, from many more glimpses a step.
     """
     size = PRESETS[preset]
     compute, ranks = _set_up(device, seed)
     recording = Recording.load(data)
-    codec = load_codec(codec_dir).to(compute.device)
     config = WorldConfig(
         name="platformer",
         game="platformer",
         buttons=BUTTONS,
         fps=TICKS_PER_SECOND,
         dit=size.dit,
-        codec=codec.config,
+        codec=size.codec,
     )
-    latents = load_latents(
-        recording, codec, config.window.slots, data.with_suffix(".latents.npy"), compute, ranks
+    footage = load_footage(
+        recording,
+        fit_codec(recording),
+        config.window.slots,
+        data.with_suffix(".frames.npy"),
+        compute,
+        ranks,
     )
     run = size.world if beginning is None else _gentler(size.world)
     task = WorldTask(
         config,
-        latents,
-        codec,
+        footage,
         compute,
         batch=run.batch,
         lr=run.lr,
@@ -98,10 +75,12 @@ def train_world(
         roll_out=run.roll_out,
         crops=run.crops,
         ghost_share=run.ghost_share,
+        glimpses=FINDER_GLIMPSES if finder_only else run.glimpses,
+        finder_only=finder_only,
         compiled=size.compiled,
     )
     if beginning is not None:
-        fresh = start_from(task.dit, read_weights(beginning, DIT))
+        fresh = start_from(task.dit, read_weights(beginning))
         if ranks.first and fresh:
             tqdm.write(f"{beginning}: has no {', '.join(fresh)}; they start anew", file=sys.stderr)
     trainer = Trainer(task, _plan(run.plan, steps, seed), out, ranks)
@@ -120,21 +99,6 @@ def _gentler(run: WorldRun) -> WorldRun:
         plan=replace(run.plan, peak=0.6, decay=0.8),
         roll_out=replace(run.roll_out, start=run.plan.warmup),
     )
-
-
-def load_codec(directory: Path) -> Codec:
-    """Load the codec of a world bundle, or a trained one's averaged weights; raises DataError where
-    it is not finished."""
-    if (directory / WEIGHTS_FILE).exists():
-        codec = Codec(read_config(directory).codec)
-        codec.load_state_dict(read_weights(directory, CODEC))
-        return codec.eval()
-    groups, state = load_checkpoint(directory)
-    if "final" not in groups or state["task"] != CodecTask.name:
-        raise DataError(f"{directory}: not a finished codec; finish it with `rollplay train codec`")
-    codec = Codec(from_dict(CodecConfig, state["config"]))
-    codec.load_state_dict(groups["final"])
-    return codec.eval()
 
 
 def load_dit(directory: Path) -> tuple[WorldConfig, RollingDiT]:

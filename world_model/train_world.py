@@ -15,38 +15,41 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from world_model.actions import DROPPED, UNKNOWN, mark_token
-from world_model.codec import Codec
+from world_model.cast import NOWHERE
+from world_model.codec import LATENT_SCALE
 from world_model.config import WorldConfig
 from world_model.crops import MOVED, crop, crop_places, moving_corners, open_edges
 from world_model.device import Compute
 from world_model.dit import RollingDiT
 from world_model.errors import DataError
-from world_model.finding import errors
+from world_model.finding import errors, glimpses
+from world_model.footage import Footage
 from world_model.ghosts import haunt
-from world_model.latents import LatentSet
 from world_model.optim import build_optimizers
 from world_model.rolling import RollingStep, RollOut
 from world_model.schedule import staircase
 from world_model.self_forcing import Group, RollOutConfig, recorded_start
-from world_model.way import Way, player_way
+from world_model.way import Way, actors_way
 
 SLOT_WEIGHTS = (1.0, 0.5, 0.3, 0.2, 0.2)
 MOTION_WEIGHT = 11.0
-MOTION_SCALE = 0.05
+MOTION_SCALE = 0.035
 MAX_CONTEXT_SIGMA = 0.04
 NOISY_CONTEXT_SHARE = 0.3
 SIGMA_JITTER = 0.04
 LIFTED_SHARE = 0.3
 NO_PLAN_SHARE = 0.3
-SMALL_ERROR = 0.03
+SMALL_ERROR = 0.02
 """Root mean square error of a cell below which errors count by their square."""
 BORROWING_COST = 3e-3
-"""For taking a pixel from the sink or from elsewhere where it does not matter: there, the sink may
-show the player."""
+"""For taking a pixel from the sink where it does not matter: there, the sink may show an actor."""
 FIND_COST = 0.1
 """Of a nat of doubt about how the player moves and looks."""
+OTHERS_WEIGHT = 0.3
+"""Of what is said of another actor, which is easier and costs a game less."""
 CLIP_TICKS = 4
 EARLY_TICKS = 12
 CHANGE_SHARE, EARLY_SHARE, RESTART_SHARE = 0.5, 0.2, 0.25
@@ -69,15 +72,14 @@ class CropConfig:
 
 
 class WorldTask:
-    """Trains the rolling diffusion transformer on the latents of recorded play."""
+    """Trains the rolling diffusion transformer on recorded play."""
 
     name = "world"
 
     def __init__(
         self,
         config: WorldConfig,
-        data: LatentSet,
-        codec: Codec,
+        data: Footage,
         compute: Compute,
         *,
         batch: int,
@@ -86,6 +88,8 @@ class WorldTask:
         roll_out: RollOutConfig,
         crops: CropConfig,
         ghost_share: float,
+        glimpses: int,
+        finder_only: bool = False,
         compiled: bool = False,
     ) -> None:
         longest = max(CLIP_FRAMES, config.window.cache_frames + 1 + SHEET_TICKS)
@@ -93,12 +97,15 @@ class WorldTask:
             raise DataError(
                 f"{data.ticks} ticks are too short; use `rollplay collect --ticks {longest}`"
             )
-        self.config, self.data, self.codec, self.compute = config, data, codec, compute
+        self.config, self.data, self.compute = config, data, compute
         self.batch, self.roll_out, self.crops = batch, roll_out, crops
-        self.ghost_share = ghost_share
+        self.ghost_share, self.glimpses, self.finder_only = ghost_share, glimpses, finder_only
         self.dit = RollingDiT(config)
-        self.dit.painter.use_components(codec.components)
+        self.dit.painter.codec = data.codec
         self.dit.to(compute.device)
+        if finder_only:
+            self.dit.requires_grad_(False)
+            self.dit.finder.requires_grad_()
         self.module: nn.Module = self.dit
         self._clip = torch.compile(self.dit.clip) if compiled else self.dit.clip
         self.optimizers = build_optimizers(
@@ -108,17 +115,56 @@ class WorldTask:
         self._pool: list[Group] = []
         slots = config.window.slots
         self.weights = torch.tensor(SLOT_WEIGHTS[:slots], device=compute.device)
+        others = [OTHERS_WEIGHT] * (config.cast.actors - 1)
+        self.actor_weights = torch.tensor([1.0, *others], device=compute.device)
         self.stairs = torch.from_numpy(staircase(slots, config.window.shift)).to(compute.device)
 
     def losses(self, step: int, rng: np.random.Generator, /) -> dict[str, Tensor]:
-        """Return the weighted error of predicted latents, by held branches or by a roll-out."""
-        if step >= self.roll_out.start and rng.random() < self.roll_out.share:
-            return self._roll_out_losses(rng)
-        return self._held_branch_losses(rng)
+        """Return the weighted errors of latents, by clips or by roll-outs, and of actors."""
+        if self.finder_only:
+            return self._glimpse_losses(rng, torch.zeros((), device=self.compute.device))
+        rolls = step >= self.roll_out.start and rng.random() < self.roll_out.share
+        losses = self._roll_out_losses(rng) if rolls else self._held_branch_losses(rng)
+        return losses | self._glimpse_losses(rng, losses["loss"])
+
+    def _glimpse_losses(self, rng: np.random.Generator, loss: Tensor) -> dict[str, Tensor]:
+        """Train the finder on glimpses alone: physics is near, and a glimpse costs next to nothing.
+
+        Returns `loss` with this added, and the share of these in which the player is elsewhere.
+        """
+        device, batch = self.compute.device, self.glimpses
+        episodes = rng.integers(self.data.episodes, size=batch)
+        times = rng.integers(1, self.data.ticks + 1, size=batch)
+        if len(self.data.changes):
+            at_changes = self.data.changes[rng.integers(len(self.data.changes), size=batch // 4)]
+            episodes[: batch // 4], times[: batch // 4] = at_changes.T
+        before, last, now = (
+            torch.from_numpy(self.data.places[episodes, (times + ago).clip(min=0), 0]).to(device)
+            for ago in (-2, -1, 0)
+        )
+        action = torch.from_numpy(self.data.actions[episodes, times]).to(device)
+        seen = glimpses(self.data.pictures(episodes, times - 1, device), last)
+        inside = seen[:, :, -1:].float()
+        shown = (seen[:, :, :-1].float() / 127.5 - 1) * LATENT_SCALE
+        sigma = self._jittered(torch.Size((batch, 1, len(self.stairs))))[:, 0, 0]
+        restarts = torch.from_numpy(self.data.restarts[episodes, times, 0]).to(device).float()
+        restarts = F.pad(restarts[:, None], (0, now.shape[1] - 1))
+        with self.compute.autocast():
+            seen = torch.cat([shown * inside, inside], 2)
+            said = self.dit.finder.ask(seen, self.dit.condition(sigma, action), last, last - before)
+        there = (last[..., 0] != NOWHERE[0]).float()
+        error, wrong = errors(said, now, last, restarts)
+        cost = (error * there * self.actor_weights).sum() / batch
+        return {
+            "loss": loss + FIND_COST * cost,
+            "glimpsed": cost,
+            "glimpse_missed": wrong[:, 0].mean(),
+        }
 
     def _held_branch_losses(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Train on recorded clips, whole or cropped to where something moves."""
-        device, slots = self.compute.device, self.config.window.slots
+        device, window = self.compute.device, self.config.window
+        slots, channels = window.slots, self.config.codec.channels
         cropped = rng.random() < self.crops.share
         batch = self.batch * self.crops.batch_factor if cropped else self.batch
         episodes, starts = self._choose_clips(rng, CLIP_FRAMES, batch)
@@ -127,7 +173,7 @@ class WorldTask:
         rows = episodes[:, None]
         times = np.pad(frames, ((0, 0), (1, 0)))
         clean = self.data.gather(self.data.held[rows, times, 0], device)
-        plan = self.data.gather(self.data.held[rows, heads - 1, 1:], device)
+        plan = self.data.gather(self.data.held[rows, heads - 1, 1:], device)[:, :, :, :channels]
         target = self.data.gather(self.data.held[rows, heads], device)
         clean_actions = torch.from_numpy(
             np.concatenate([self.data.actions[rows, 0], self.data.actions[rows, frames]], 1)
@@ -137,26 +183,27 @@ class WorldTask:
         sigmas = self._jittered(target.shape[:3])
         haunt(clean, sigmas, self.data, episodes, frames, rng, share=self.ghost_share)
         scenery, cast = self.data.scenery(episodes, device), self.data.cast(episodes, device)
-        way = player_way(self.data, np.broadcast_to(rows, heads.shape), heads, device)
-        trail = torch.from_numpy(self.data.players[rows, times, 0]).to(device)
+        way = actors_way(self.data, np.broadcast_to(rows, heads.shape), heads, device)
+        trail = torch.from_numpy(self.data.places[rows, times, 0]).to(device)
         corners, unknown = None, torch.zeros(1, dtype=torch.bool, device=device)
         if cropped:
             size = self.crops.tokens
             corners = moving_corners(clean[:, -CLIP_TICKS:], target[:, :, 0], size)
-            way, trail = way.cropped(corners, size), crop_places(trail, corners)
+            way = way.cropped(corners, size, self.config.grid)
+            trail = crop_places(trail, corners)
             clean, plan, target, scenery = (
                 crop(part, corners, size) for part in (clean, plan, target, scenery)
             )
             unknown = open_edges(corners, size, self.config.grid)[:, None, None]
         context_sigma = self._context_sigmas(clean.shape[:2])
-        entering = torch.zeros_like(target[:, :, :1])
+        entering = torch.zeros_like(plan[:, :, :1])
         with self.compute.autocast():
-            x0, found = self._clip(
+            x0, said = self._clip(
                 scenery,
-                _noised(clean, context_sigma),
+                _noised(clean, context_sigma, channels),
                 context_sigma,
                 clean_actions,
-                _noised(torch.cat([plan, entering], 2), sigmas),
+                _noised(torch.cat([plan, entering], 2), sigmas, channels),
                 sigmas,
                 actions[:, :, None].expand(-1, -1, slots, -1),
                 trail,
@@ -166,7 +213,7 @@ class WorldTask:
             )
         moved = _moved(target, clean[:, -CLIP_TICKS:])
         keep = (~(unknown & (moved > MOVED))).float()
-        return self._find_errors(self._errors(x0, target, moved, keep), found, way)
+        return self._find_errors(self._errors(x0, target, moved, keep), said, way)
 
     def _roll_out_losses(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Advance one group of the pool of self-played worlds by a tick."""
@@ -182,12 +229,12 @@ class WorldTask:
                 for tokens, batch in whole + crops * config.groups
             ]  # fmt: skip
         lesson = self._pool[int(rng.integers(len(self._pool)))].advance(rng)
-        x0, target, previous, keep, found = (part[:, None] for part in lesson[:-1])
+        x0, target, previous, keep, said = (part[:, None] for part in lesson[:-1])
         way = Way(*(part[:, None] for part in lesson.way))
         keep = keep[:, :, None].expand(-1, -1, target.shape[2], -1, -1)
         losses = self._errors(x0, target, _moved(target, previous), keep)
         tracking = lesson.keep.amax((1, 2)).mean()
-        return self._find_errors(losses, found, way) | {"tracking": tracking}
+        return self._find_errors(losses, said, way) | {"tracking": tracking}
 
     def _choose_clips(
         self, rng: np.random.Generator, length: int, batch: int
@@ -248,7 +295,7 @@ class WorldTask:
         return torch.where(self.stairs == 1, torch.ones_like(sigmas), sigmas)
 
     def _errors(self, x0: Tensor, target: Tensor, moved: Tensor, keep: Tensor) -> dict[str, Tensor]:
-        """Weigh the errors of x0 (B, P, T, C, h, w): slots, `moved` cells, and cells to `keep`.
+        """Weigh the errors of x0 (B, P, T, 48, h, w): slots, `moved` cells, and cells to `keep`.
 
         moved, keep: (B, P, T, h, w). A cell's error is a distance, not a square: where two things
         may happen, the likelier one is drawn, and not the faint mean of both.
@@ -261,17 +308,27 @@ class WorldTask:
         head = (error[:, :, 0] * keep[:, :, 0]).mean((2, 3)).sum() / windows
         return {"loss": loss + BORROWING_COST * self.dit.painter.borrowed, "head_mse": head}
 
-    def _find_errors(self, losses: dict[str, Tensor], found: Tensor, way: Way) -> dict[str, Tensor]:
-        """Add the errors of following the player to `losses`.
+    def _find_errors(self, losses: dict[str, Tensor], said: Tensor, way: Way) -> dict[str, Tensor]:
+        """Add the errors of following actors to `losses`: said (B, P, T, A, L), and their `way`.
 
-        found (B, P, T, ..., h, w) and a `way` of the same B, P, T.
+        `missed` is the share of heads in which the player is elsewhere, `others_missed` that of the
+        other actors.
         """
-        flat = (part.flatten(0, 2) for part in (found, *way[:3]))
+        flat = (part.flatten(0, 3) for part in (said, *way[:3]))
         error, wrong = (part.reshape(way.seen.shape) for part in errors(*flat))
-        heads = way.seen[:, :, 0].sum().clamp(min=1)
-        loss = (error * way.seen * self.weights).sum() / heads
-        missed = (wrong[:, :, 0] * way.seen[:, :, 0]).sum() / heads
-        return losses | {"loss": losses["loss"] + FIND_COST * loss, "find": loss, "missed": missed}
+        weights = self.weights[:, None] * self.actor_weights
+        loss = (error * way.seen * weights).sum() / way.seen[:, :, 0, 0].sum().clamp(min=1)
+        heads, wrong = way.seen[:, :, 0], wrong[:, :, 0] * way.seen[:, :, 0]
+        missed, others_missed = (
+            wrong[:, :, part].sum() / heads[:, :, part].sum().clamp(min=1)
+            for part in (slice(0, 1), slice(1, None))
+        )
+        return losses | {
+            "loss": losses["loss"] + FIND_COST * loss,
+            "find": loss,
+            "missed": missed,
+            "others_missed": others_missed,
+        }
 
     @torch.no_grad()
     def samples(self, module: nn.Module) -> NDArray[np.uint8]:
@@ -282,20 +339,19 @@ class WorldTask:
         rows = SHEET_WORLDS
         count = window.cache_frames + 1
         episodes, starts = self._choose_clips(rng, count + SHEET_TICKS, rows)
-        shape = (rows, 1 + window.slots, *self.config.latent_shape)
         out = RollOut(RollingStep(module), rows, device)
         torch.manual_seed(0)
         start = recorded_start(self.data, episodes, starts, count, device)
-        out.start(*start, torch.randn(count, *shape, device=device))
+        out.start(*start, out.noise(count))
         true, dreamed = [], []
         for tick in range(SHEET_TICKS):
             now = starts + count - 1 + tick
             action = torch.from_numpy(self.data.actions[episodes, now]).to(device)
-            result = out.tick(action, torch.randn(shape, device=device))
+            result = out.tick(action, out.noise())
             true.append(self.data.gather(self.data.held[episodes, now, 0], device))
             dreamed.append(result.head)
         drawn = [
-            self.codec.decode(torch.stack(part[1::2], 1).flatten(0, 1)).cpu().numpy()
+            self.data.codec.decode(torch.stack(part[1::2], 1).flatten(0, 1)).cpu().numpy()
             for part in (true, dreamed)
         ]
         pairs = [part.reshape(rows, -1, *part.shape[1:]) for part in drawn]
@@ -305,11 +361,12 @@ class WorldTask:
 
 
 def _moved(target: Tensor, previous: Tensor) -> Tensor:
-    """Root mean square change (B, P, T, h, w) since the true frames (B, P, C, h, w) before."""
+    """Root mean square change (B, P, T, h, w) since the true frames (B, P, 48, h, w) before."""
     return (target - previous[:, :, None]).square().mean(3).sqrt()
 
 
-def _noised(x0: Tensor, sigma: Tensor) -> Tensor:
-    """Noise latents (..., C, h, w) to levels `sigma` (...)."""
+def _noised(x0: Tensor, sigma: Tensor, channels: int) -> Tensor:
+    """Noise so many leading channels of latents (..., C, h, w) to levels `sigma` (...)."""
     level = sigma[..., None, None, None]
-    return (1 - level) * x0 + level * torch.randn_like(x0)
+    noise = torch.randn_like(x0[..., :channels, :, :])
+    return (1 - level) * x0 + level * F.pad(noise, (0, 0, 0, 0, 0, x0.shape[-3] - channels))

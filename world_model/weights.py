@@ -12,17 +12,15 @@ from torch import Tensor, nn
 from world_model.errors import WorldError
 
 WEIGHTS_FILE: Final = "weights.safetensors"
-DIT, CODEC = "dit.", "codec."
 
 
-def read_weights(directory: Path, part: str) -> dict[str, Tensor]:
-    """Return a bundle's float32 weights of `DIT` or `CODEC`; raises WorldError where broken."""
+def read_weights(directory: Path) -> dict[str, Tensor]:
+    """Return a bundle's weights; raises WorldError where they are broken."""
     path = directory / WEIGHTS_FILE
     try:
-        tensors = load_file(path)
+        return load_file(path)
     except (OSError, SafetensorError) as error:
         raise WorldError(f"{path}: cannot be read ({error})") from None
-    return {name[len(part) :]: t for name, t in tensors.items() if name.startswith(part)}
 
 
 def start_from(module: nn.Module, weights: dict[str, Tensor]) -> list[str]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from world_model.actions import MARKS, encode_actions
 from world_model.cache import CacheIndex
-from world_model.cast import NOWHERE, locate, read_cast
+from world_model.cast import locate, read_cast
 from world_model.config import WorldConfig
 from world_model.errors import ConfigError, WorldError
 from world_model.schedule import tick_noise, window_sigmas
@@ -74,12 +74,12 @@ class RollingWorld:
         self.config, self.name, self.buttons = config, config.name, config.buttons
         self.frame_shape = config.frame_shape
         self.backend, self.operators = backend.name, backend.operators
-        window, latent, whole = config.window, config.latent_shape, config.whole_shape
-        shape = (1, window.frames, *whole)
+        window, latent = config.window, config.latent_shape
+        shape = (1, window.frames, *latent)
         self._index = CacheIndex(window)
         self._sigmas = window_sigmas(window)
         self._windows = (np.zeros(shape, np.float32), np.zeros(shape, np.float32))
-        self._noise = np.zeros((1, 1 + window.slots, *latent), np.float32)
+        self._noise = np.zeros((1, 1 + window.slots, *config.seen_shape), np.float32)
         self._actions = np.zeros((1, 1 + window.slots, len(config.buttons) + MARKS), np.float32)
         kv = (1, config.dit.depth, config.tokens, config.dit.width)
         cache = (1, config.dit.depth, window.cache_frames, config.tokens, config.dit.width)
@@ -87,10 +87,10 @@ class RollingWorld:
         self._new = {name: np.zeros(kv, np.float32) for name in ("k", "v")}
         cast = config.cast
         self._cast = np.zeros((1, cast.drawings, 4, cast.height, cast.width), np.float32)
-        # Where the player was in the first frame, in the last but one and in the last.
-        self._trail = np.zeros((1, 3, 3), np.int64)
+        # Where actors were in the first frame, in the last but one and in the last.
+        self._trail = np.zeros((1, 3, cast.actors, 3), np.int64)
         self._next_trail = np.zeros_like(self._trail)
-        self._latents = np.zeros((1, *whole), np.float32)
+        self._latents = np.zeros((1, *latent), np.float32)
         self._pixels: Frame = np.zeros((1, *config.frame_shape), np.uint8)
         self._head: Array = self._latents[0]
         self._frame: Frame = self._pixels[0]
@@ -149,7 +149,7 @@ class RollingWorld:
         self._windows[0][0, 0] = self._encoded(scenery)
         for i, frame in enumerate(resting):
             latents = self._encoded(frame)
-            self._trail[0, 2] = locate(frame, self._cast[0]) or NOWHERE
+            self._trail[0, 2] = locate(frame, self._cast[0], self.config.cast)
             if i == 0:
                 self._trail[0, 0] = self._trail[0, 2]
             if i < 2:  # the frame after the sink need not be its successor
@@ -165,7 +165,7 @@ class RollingWorld:
         return self._frame
 
     def _encoded(self, frame: Frame) -> Array:
-        """Return a frame's whole latents (48, h, w); the array is reused by the next call."""
+        """Return a frame's latents (48, h, w); the array is reused by the next call."""
         self._pixels[0] = frame
         self._encode()
         return self._head
@@ -173,7 +173,7 @@ class RollingWorld:
     def denoise(self, action: NDArray[np.bool_]) -> Array:
         """Advance by one tick under the held buttons (A,): one forward pass.
 
-        Returns the whole latents (48, h, w) of the frame that this action caused; the array is
+        Returns the latents (48, h, w) of the frame that this action caused; the array is
         reused by the next tick.
         """
         self._actions[0, 1:] = encode_actions(action)
@@ -188,7 +188,7 @@ class RollingWorld:
         self._spans = spans
 
     def decode(self, latents: Array) -> Frame:
-        """Draw whole latents (48, h, w) as a frame (H, W, 3); the next call reuses the array."""
+        """Draw latents (48, h, w) as a frame (H, W, 3); the next call reuses the array."""
         if latents.base is not self._latents:
             self._latents[0] = latents
         self._decode()

@@ -9,7 +9,6 @@ import click
 from engine.commands.default_group import DefaultGroup
 from engine.commands.errors import told_to_the_user
 from engine.commands.tensorrt import tensorrt
-from engine.commands.training_options import codec_option
 from engine.commands.verify import verify
 
 BUNDLE = "bundle"
@@ -29,7 +28,6 @@ def export() -> None:
     show_default=True,
     help="Run directory of the world.",
 )
-@codec_option("Run directory of its codec.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -45,7 +43,7 @@ def export() -> None:
     show_default=True,
     help="Length of the parity roll-out.",
 )
-def export_bundle(*, world_dir: Path, codec_dir: Path, out: Path, name: str, ticks: int) -> None:
+def export_bundle(*, world_dir: Path, out: Path, name: str, ticks: int) -> None:
     """Write the graphs `step`, `decode` and `encode`, and prove them equal to torch.
 
     Exits 1 if ONNX Runtime and torch differ by more than a hundredth after the roll-out.
@@ -54,11 +52,11 @@ def export_bundle(*, world_dir: Path, codec_dir: Path, out: Path, name: str, tic
 
     from export.onnx_export import write_bundle
     from export.parity import roll_out_parity
-    from world_model.stages import load_codec, load_dit
+    from world_model.stages import load_dit
 
     with told_to_the_user():
         config, dit = load_dit(world_dir)
-        write_bundle(replace(config, name=name), dit, load_codec(codec_dir), out)
+        write_bundle(replace(config, name=name), dit, out)
         parity = roll_out_parity(out, ticks)
     megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6
     click.echo(f"{out}: {megabytes:.1f} MB; {parity}")

@@ -1,4 +1,4 @@
-"""`rollplay train codec` and `rollplay train world`: the stages of training, each resumable."""
+"""`rollplay train world`: training, resumable."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import click
 
 from engine.commands.errors import told_to_the_user
 from engine.commands.training_options import (
-    codec_option,
     data_option,
     device_option,
     out_option,
@@ -20,7 +19,7 @@ from engine.commands.training_options import (
 
 @click.group()
 def train() -> None:
-    """Train a world: first its codec, then the world itself.
+    """Train a world.
 
     Also under torchrun: several processes share each step's batch.
     """
@@ -29,31 +28,15 @@ def train() -> None:
 @train.command()
 @preset_option
 @data_option
-@out_option("runs/codec")
-@steps_option
-@device_option
-@run_seed_option
-def codec(
-    *, preset: str, data: Path, out: Path, steps: int | None, device: str | None, seed: int
-) -> None:
-    """Stage 1: learn to draw frames from 64 tokens."""
-    from world_model.stages import train_codec
-
-    with told_to_the_user():
-        psnr = train_codec(preset, data, out, steps=steps, device=device, seed=seed)
-    click.echo(f"{out}: codec trained, {psnr:.2f} dB on recorded frames")
-
-
-@train.command()
-@preset_option
-@data_option
-@codec_option("Run directory of the trained codec, or a world bundle.")
 @out_option("runs/world")
 @click.option(
     "--from",
     "beginning",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="World bundle whose weights to begin with; use its codec, too.",
+    help="World bundle whose weights to begin with.",
+)
+@click.option(
+    "--finder-only", is_flag=True, help="Learn nothing but how actors move, which is quick."
 )
 @steps_option
 @device_option
@@ -62,18 +45,25 @@ def world(
     *,
     preset: str,
     data: Path,
-    codec_dir: Path,
     out: Path,
     beginning: Path | None,
+    finder_only: bool,
     steps: int | None,
     device: str | None,
     seed: int,
 ) -> None:
-    """Stages 2 and 3: learn to play, from held branches and then from own roll-outs."""
+    """Learn to play: from held branches, then also from own roll-outs."""
     from world_model.stages import train_world
 
     with told_to_the_user():
         train_world(
-            preset, data, codec_dir, out, steps=steps, device=device, seed=seed, beginning=beginning
+            preset,
+            data,
+            out,
+            steps=steps,
+            device=device,
+            seed=seed,
+            beginning=beginning,
+            finder_only=finder_only,
         )
     click.echo(f"{out}: world trained")

@@ -35,18 +35,6 @@ run_seed_option = click.option(
 )
 
 
-def codec_option(description: str) -> Callable[[Command], Command]:
-    """Return the option that names a codec's run directory."""
-    return click.option(
-        "--codec",
-        "codec_dir",
-        type=click.Path(file_okay=False, path_type=Path),
-        default=Path("runs/codec"),
-        show_default=True,
-        help=description,
-    )
-
-
 def out_option(default: str) -> Callable[[Command], Command]:
     """Return the option that names a run directory to write or to resume."""
     return click.option(

@@ -11,31 +11,31 @@ import torch
 from torch import nn
 
 from export.onnx_export import write_bundle
-from world_model.codec import Codec
+from world_model.codec import VALUES
 from world_model.config import WorldConfig
 from world_model.dit import RollingDiT
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A bundle and the modules that it was made of, weights already rounded."""
+    """A bundle and the network that it was made of, weights already rounded."""
 
     directory: Path
     config: WorldConfig
     dit: RollingDiT
-    codec: Codec
 
 
 @pytest.fixture(scope="session")
 def exported(tiny: WorldConfig, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """A world with random weights everywhere, exported."""
-    dit, codec = RollingDiT(tiny), Codec(tiny.codec)
+    dit = RollingDiT(tiny)
     generator = torch.Generator().manual_seed(3)
-    for module in (dit, codec):
-        _stir(module, generator)
+    _stir(dit, generator)
+    patches = torch.randn(500, VALUES, generator=generator)
+    dit.painter.codec.fit(patches.T @ patches)
     directory = tmp_path_factory.mktemp("worlds") / "tiny"
-    write_bundle(tiny, dit, codec, directory)
-    return Exported(directory, tiny, dit, codec)
+    write_bundle(tiny, dit, directory)
+    return Exported(directory, tiny, dit)
 
 
 @pytest.fixture

@@ -19,28 +19,27 @@ from export.onnx_export import (
     SMALLEST_HALVED,
     WEIGHTS_FILE,
     halve_weights,
-    read_modules,
+    read_network,
     round_weights,
-    write_bundle,
 )
 from world_model.actions import encode_actions
 from world_model.cast import NOWHERE, read_cast
-from world_model.codec import Codec, WholeCodec
+from world_model.codec import VALUES
 from world_model.errors import WorldError
 from world_model.painter import Painter
 from world_model.rolling import RollingStep, RollOut
 from world_model.schedule import tick_noise
-from world_model.weights import CODEC, read_weights
 
 GRAPHS = ("step", "decode", "encode")
 # What TensorRT's ONNX parser accepts, of which these graphs may use any.
 TENSORRT_OPERATORS = {
-    "Add", "ArgMax", "Cast", "Clip", "Concat", "Conv", "ConvTranspose", "Cos", "DepthToSpace",
-    "Div", "Equal", "Erf", "Exp", "Expand", "Flatten", "Floor", "Gather", "Gelu", "Gemm",
-    "Greater", "Identity", "LayerNormalization", "MatMul", "Max", "Min", "Mul", "Neg", "Pad",
-    "Pow", "ReduceMax", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Shape", "Sigmoid", "Sin",
-    "Slice", "Softmax", "SpaceToDepth", "Split", "Sqrt", "Squeeze", "Sub", "Tanh", "Tile",
-    "Transpose", "Unsqueeze", "Where",
+    "Add", "And", "ArgMax", "Cast", "Clip", "Concat", "Conv", "ConvTranspose", "Cos",
+    "DepthToSpace", "Div", "Equal", "Erf", "Exp", "Expand", "Flatten", "Floor", "Gather",
+    "Gelu", "Gemm", "Greater", "GreaterOrEqual", "Identity", "LayerNormalization", "Less",
+    "LessOrEqual", "MatMul", "Max", "Min", "Mod", "Mul", "Neg", "Not", "Pad", "Pow",
+    "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "Relu", "Reshape", "Shape", "Sigmoid",
+    "Sin", "Slice", "Softmax", "SpaceToDepth", "Split", "Sqrt", "Squeeze", "Sub", "Tanh",
+    "Tile", "Transpose", "Unsqueeze", "Where", "Xor",
 }  # fmt: skip
 
 
@@ -60,12 +59,12 @@ def test_the_onnx_world_plays_200_ticks_as_the_torch_roll_out_does(exported: Any
     shown = world.reset(frames, seed=seed)
     np.testing.assert_array_equal(shown, frames[-1])
 
-    shape = (1 + config.window.slots, *config.latent_shape)
+    shape = (1 + config.window.slots, *config.seen_shape)
 
     def noise(draw: int) -> torch.Tensor:
         return torch.from_numpy(tick_noise(seed, draw, np.empty(shape, np.float32)).copy())[None]
 
-    codec = WholeCodec(exported.dit.painter.basis)
+    codec = exported.dit.painter.codec
     latents = codec.encode(torch.from_numpy(frames[1:]))[None]
     count = len(frames) - 2
     still = torch.from_numpy(encode_actions(np.zeros((1, count, 3), np.bool_)))
@@ -75,7 +74,7 @@ def test_the_onnx_world_plays_200_ticks_as_the_torch_roll_out_does(exported: Any
         torch.from_numpy(read_cast(frames[0], config.cast))[None],
         latents[:, 0],
         latents[:, 1:],
-        torch.tensor([[NOWHERE]]).expand(1, count, -1),
+        torch.tensor(NOWHERE).expand(1, count, config.cast.actors, -1),
         still,
         plan,
         torch.stack([noise(2 * i) for i in range(count)]),
@@ -140,11 +139,11 @@ def test_larger_weights_are_stored_as_half_precision_where_that_loses_nothing(
 
 
 def test_what_a_world_copies_for_hours_goes_through_a_basis_that_is_not_rounded() -> None:
-    components = torch.linalg.qr(torch.randn(48, 48)).Q[:20]
-    painter = Painter(20)
-    painter.use_components(components)
-    basis = round_weights(painter).basis
-    assert (basis @ basis.T - torch.eye(48)).abs().max() < 1e-6
+    patches = torch.randn(500, VALUES)
+    painter = Painter()
+    painter.codec.fit(patches.T @ patches)
+    basis = round_weights(painter).codec.basis
+    assert (basis @ basis.T - torch.eye(VALUES)).abs().max() < 1e-6
 
 
 def test_rounding_moves_weights_no_further_than_half_precision_does() -> None:
@@ -161,32 +160,18 @@ def test_halving_a_graph_twice_changes_nothing_more(exported: Any) -> None:
     assert halve_weights(model).SerializeToString() == before
 
 
-def test_a_bundle_is_read_back_into_the_same_modules(exported: Any) -> None:
-    config, dit, codec = read_modules(exported.directory)
+def test_a_bundle_is_read_back_into_the_same_network(exported: Any) -> None:
+    config, dit = read_network(exported.directory)
     assert config == exported.config
     for name, tensor in exported.dit.state_dict().items():
         assert torch.equal(dit.state_dict()[name], tensor), name
-    assert torch.equal(codec.basis, exported.dit.painter.basis)
-    kept = read_weights(exported.directory, CODEC)
-    for name, tensor in exported.codec.state_dict().items():
-        assert torch.equal(kept[name].float(), tensor), name
-
-
-def test_a_world_is_exported_with_its_own_codec_only(exported: Any, tmp_path: Path) -> None:
-    other = Codec(exported.config.codec)
-    other.components.copy_(other.components.roll(1, 1))
-    with pytest.raises(WorldError, match="trained with another codec"):
-        write_bundle(exported.config, exported.dit, other, tmp_path)
 
 
 def test_a_bundle_is_config_weights_and_three_graphs(exported: Any) -> None:
     names = {path.name for path in exported.directory.iterdir()}
     assert names == {"config.json", WEIGHTS_FILE, *(f"{graph}.onnx" for graph in GRAPHS)}
     assert json.loads((exported.directory / "config.json").read_text())["name"] == "tiny"
-    assert set(load_file(exported.directory / WEIGHTS_FILE)) == {
-        *(f"dit.{name}" for name in exported.dit.state_dict()),
-        *(f"codec.{name}" for name in exported.codec.state_dict()),
-    }
+    assert set(load_file(exported.directory / WEIGHTS_FILE)) == set(exported.dit.state_dict())
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "other sizes"])
@@ -201,4 +186,4 @@ def test_weights_that_cannot_be_read_are_named(bundle: Path, damage: str) -> Non
         config["dit"]["depth"] += 1
         (bundle / "config.json").write_text(json.dumps(config))
     with pytest.raises(WorldError, match=rf"{WEIGHTS_FILE}: cannot be read"):
-        read_modules(bundle)
+        read_network(bundle)

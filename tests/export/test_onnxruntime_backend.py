@@ -17,7 +17,7 @@ from world_model.errors import WorldError
 
 def arrays(exported: Any) -> tuple[np.ndarray, np.ndarray]:
     config = exported.config
-    return (np.zeros((1, *config.whole_shape), np.float32),
+    return (np.zeros((1, *config.latent_shape), np.float32),
             np.zeros((1, *config.frame_shape), np.uint8))  # fmt: skip
 
 

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from world_model.actions import encode_actions
+from world_model.codec import Codec
 from world_model.config import WorldConfig
 from world_model.data import index_branches
 from world_model.dit import RollingDiT
-from world_model.latents import LatentSet
+from world_model.footage import Footage
 
 
 @pytest.fixture
@@ -40,28 +41,44 @@ def dit(tiny: WorldConfig, stir: Callable[[nn.Module], nn.Module]) -> RollingDiT
     return module.eval()
 
 
-@pytest.fixture
-def numbered() -> Callable[[WorldConfig, NDArray[np.bool_]], LatentSet]:
-    """Make a data set of recorded buttons in which a frame's latents are its number.
+class ByteCodec(Codec):
+    """Latents are the very bytes of cells."""
 
-    Every tensor can so be traced to a moment. The player stands at the top left, in a drawing that
-    hides nothing; a bare level is minus one all over.
+    def encode_cells(self, cells: Tensor) -> Tensor:
+        """Map bytes to the same numbers."""
+        return cells.float()
+
+
+@pytest.fixture
+def byte_codec() -> Codec:
+    """A codec that lets frames be told by their bytes."""
+    return ByteCodec()
+
+
+@pytest.fixture
+def numbered(byte_codec: Codec) -> Callable[[WorldConfig, NDArray[np.bool_]], Footage]:
+    """Make footage of recorded buttons in which a frame's latents are its number.
+
+    Every tensor can so be traced to a moment. Actors stand at the top left, in a drawing that hides
+    nothing; a bare level is 255 all over.
     """
 
-    def build(config: WorldConfig, held: NDArray[np.bool_]) -> LatentSet:
+    def build(config: WorldConfig, held: NDArray[np.bool_]) -> Footage:
         cast = config.cast
         branches = index_branches(held, config.window.slots)
-        numbers = torch.arange(branches.frames, dtype=torch.float32)
+        assert branches.frames < 255, "a number is a byte"
+        numbers = torch.arange(branches.frames, dtype=torch.uint8)
         acted = np.pad(held, ((0, 0), (1, 0), (0, 0)))
         changed = (acted[:, 1:] != acted[:, :-1]).any(-1)
-        return LatentSet(
+        return Footage(
+            byte_codec,
             numbers[:, None, None, None].expand(-1, *config.latent_shape).contiguous(),
             branches.held,
             encode_actions(acted),
             np.argwhere(changed) + np.array([0, 1]),
-            -torch.ones(len(held), *config.latent_shape),
+            torch.full((len(held), *config.latent_shape), 255, dtype=torch.uint8),
             torch.zeros(len(held), cast.drawings, 4, cast.height, cast.width),
-            np.zeros((*branches.held.shape, 3), np.int64),
+            np.zeros((*branches.held.shape, cast.actors, 3), np.int64),
             np.zeros(branches.held.shape, np.bool_),
         )
 

@@ -1,72 +1,184 @@
-"""The model sheet: what the game draws on it is what a world reads off it."""
+"""The model sheet and who is on a frame: what the game draws is what a world reads off it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from games.platformer import physics
 from games.platformer.render import HERO_LEFT_PX, Renderer
-from games.platformer.sheet import drawing_of, model_sheet
-from games.platformer.sprites import hero_sprites
+from games.platformer.sheet import drawing_of, drawing_of_enemies, model_sheet
+from games.platformer.sprites import ENEMY_PX, FACINGS, POSES, enemy_sprites, hero_sprites
 from games.platformer.themes import THEMES
 from games.scene import find_scenes, load_scene, start_frames
-from world_model.cast import locate, read_cast
+from world_model.cast import CUT_PX, NOWHERE, locate, read_cast
 from world_model.config import CastConfig
 from world_model.data import HELD_OUT_SEED, stage
+
+CONFIG = CastConfig()
+LEVELS = 24
+HEROES = len(POSES) * len(FACINGS)
 
 
 @pytest.mark.parametrize("theme", sorted(THEMES))
 def test_a_cast_is_the_games_sprites(theme: str) -> None:
-    sprites = hero_sprites(THEMES[theme])
-    flat = sprites.reshape(-1, *sprites.shape[2:]).transpose(0, 3, 1, 2)
-    config = CastConfig()
-    assert flat.shape == (config.drawings, 4, config.height, config.width)
-    cast = read_cast(model_sheet(THEMES[theme]), config)
-    opaque = flat[:, 3] > 0
-    np.testing.assert_array_equal(cast[:, 3], opaque.astype(np.float32))
-    colours = (flat[:, :3] / 127.5 - 1) * opaque[:, None]
-    np.testing.assert_allclose(cast[:, :3], colours, atol=1e-6)
+    palette = THEMES[theme]
+    sprites = [*hero_sprites(palette).reshape(HEROES, 12, 10, 4)]
+    sprites += [*enemy_sprites(palette).reshape(-1, 8, 8, 4)]
+    assert (len(sprites), HEROES) == (CONFIG.drawings, CONFIG.player_drawings)
+    for drawing, sprite in zip(read_cast(model_sheet(palette), CONFIG), sprites, strict=True):
+        height, width = sprite.shape[:2]
+        opaque = np.zeros((CONFIG.height, CONFIG.width), np.bool_)
+        opaque[:height, :width] = sprite[..., 3] > 0
+        np.testing.assert_array_equal(drawing[3], opaque.astype(np.float32))
+        colours = sprite[..., :3].transpose(2, 0, 1) / 127.5 - 1
+        np.testing.assert_allclose(drawing[:3, opaque], colours[:, opaque[:height, :width]],
+                                   atol=1e-6)  # fmt: skip
+        assert not drawing[:3, ~opaque].any()
 
 
-def test_a_state_shows_the_drawing_that_it_names() -> None:
-    levels, palettes = stage(np.arange(40) + HELD_OUT_SEED)
-    rng = np.random.default_rng(0)
+@dataclass(frozen=True)
+class Shown:
+    """A frame, its cast, and where the game has drawn the player and those enemies that it has."""
+
+    frame: NDArray[np.uint8]
+    cast: NDArray[np.float32]
+    player: tuple[int, int, int]
+    enemies: list[tuple[int, int, int]]
+
+    def located(self) -> list[tuple[int, int, int]]:
+        return [tuple(place) for place in locate(self.frame, self.cast, CONFIG).tolist()]
+
+    @property
+    def crowded(self) -> bool:
+        """Whether one enemy hides another."""
+        pairs = combinations(self.enemies, 2)
+        return any(np.abs(np.subtract(*pair))[:2].max() < ENEMY_PX for pair in pairs)
+
+    def covered(self, place: tuple[int, int, int]) -> int:
+        """How many pixels of an actor the player hides."""
+        silhouettes = [np.zeros((160, 160), np.bool_) for _ in range(2)]
+        for picture, (top, left, drawing) in zip(silhouettes, (self.player, place), strict=True):
+            rows, columns = np.nonzero(self.cast[drawing, 3])
+            picture[(top + rows).clip(0, 159), left + columns + 16] = True
+        return int((silhouettes[0] & silhouettes[1]).sum())
+
+
+@pytest.fixture(scope="module")
+def moments() -> list[Shown]:
+    """Some moments of levels that no world is trained on."""
+    return list(_play())
+
+
+def _play() -> Iterator[Shown]:
+    levels, palettes = stage(np.arange(LEVELS) + HELD_OUT_SEED)
+    rng, renderer = np.random.default_rng(0), Renderer(levels, palettes)
+    casts = [read_cast(model_sheet(palette), CONFIG) for palette in palettes]
     state = physics.initial(levels)
-    for _ in range(12):
-        state, _ = physics.step(levels, state, rng.random((40, 3)) < 0.5)
-    frames = Renderer(levels, palettes).render(state)
-    shown = 0
-    for index, (frame, drawing) in enumerate(zip(frames, drawing_of(state), strict=True)):
-        drawn = read_cast(model_sheet(palettes[index]), CastConfig())[drawing]
-        top, left = state.y[index], state.x[index] - HERO_LEFT_PX
-        if top > 116:
+    for tick in range(24):
+        state, _ = physics.step(levels, state, rng.random((LEVELS, 3)) < (0.2, 0.7, 0.5))
+        if tick % 12 < 11:
             continue
-        cast = read_cast(model_sheet(palettes[index]), CastConfig())
-        place = locate(frame, cast)
-        assert place is not None
-        assert place[:2] == (top, left)
-        np.testing.assert_array_equal(cast[place[2]], cast[drawing])
-        if left < 0 or left > 118:
+        heroes = np.stack([state.y, state.x - HERO_LEFT_PX, drawing_of(state)], -1)
+        enemies = np.stack([state.enemy_y, state.enemy_x, drawing_of_enemies(state)], -1)
+        for index, frame in enumerate(renderer.render(state)):
+            alive = enemies[index][levels.enemy_alive[index]]
+            yield Shown(frame, casts[index], tuple(heroes[index].tolist()),
+                        [tuple(place) for place in alive.tolist()])  # fmt: skip
+
+
+def pixels(shown: Shown, place: tuple[int, int, int]) -> bytes:
+    """How the drawing of a place looks: two that look alike cannot be told apart."""
+    return shown.cast[place[2]].tobytes()
+
+
+def test_the_player_is_located_where_the_game_draws_it(moments: list[Shown]) -> None:
+    count = 0
+    for shown in moments:
+        if shown.player[0] > 116:  # falls out of the frame
             continue
-        part = frame[top : top + 12, left : left + 10].transpose(2, 0, 1) / 127.5 - 1
-        np.testing.assert_allclose((part - drawn[:3]) * drawn[3:], 0, atol=1e-6)
-        shown += 1
-    assert shown > 20
+        found = shown.located()[0]
+        assert found[:2] == shown.player[:2]
+        assert pixels(shown, found) == pixels(shown, shown.player)
+        count += 1
+    assert count > len(moments) / 2
+
+
+def test_enemies_are_located_where_the_game_draws_them_and_no_others(moments: list[Shown]) -> None:
+    count = 0
+    for shown in moments:
+        if any(shown.covered(place) for place in shown.enemies) or shown.crowded:
+            continue
+        found = [place for place in shown.located()[1:] if place != NOWHERE]
+        assert found == sorted(found), "from the top left on"
+        assert [place[:2] for place in found] == sorted(place[:2] for place in shown.enemies)
+        for place in found:
+            (drawn,) = (enemy for enemy in shown.enemies if enemy[:2] == place[:2])
+            assert pixels(shown, place) == pixels(shown, drawn)
+        count += len(found)
+    assert count > 30
+
+
+def on_grey(*actors: tuple[int, int, int]) -> Shown:
+    """A frame of plain grey with these actors on it, the first on top."""
+    cast = read_cast(model_sheet(THEMES["meadow"]), CONFIG)
+    frame = np.full((128, 128, 3), 90, np.uint8)
+    for top, left, drawing in reversed(actors):
+        rows, columns = np.nonzero(cast[drawing, 3])
+        inside = (left + columns >= 0) & (left + columns < 128)
+        rows, columns = rows[inside], columns[inside]
+        colours = ((cast[drawing, :3, rows, columns] + 1) * 127.5).round().astype(np.uint8)
+        frame[top + rows, left + columns] = colours
+    return Shown(frame, cast, actors[0], list(actors[1:]))
+
+
+def test_an_enemy_partly_hidden_by_the_player_is_still_found() -> None:
+    enemy = (60, 40, HEROES + 1)
+    shown = on_grey((52, 33, 0), enemy)
+    assert 0 < shown.covered(enemy) < 16
+    assert shown.located()[:2] == [(52, 33, 0), enemy]
+    hidden = on_grey((56, 39, 0), enemy)
+    assert hidden.covered(enemy) > 30
+    assert hidden.located()[1:] == [NOWHERE] * 3
+
+
+def test_all_actors_are_told_apart_and_there_are_no_more_than_there_can_be() -> None:
+    enemies = [(20, 100, HEROES), (20, 30, HEROES + 2), (90, 64, HEROES + 1)]
+    shown = on_grey((100, 10, 7), *enemies)
+    assert shown.located() == [(100, 10, 7), enemies[1], enemies[0], enemies[2]]
+    crowded = on_grey((100, 10, 7), *enemies, (50, 50, HEROES + 3))
+    assert NOWHERE not in crowded.located()
+
+
+@pytest.mark.parametrize("left", [-CUT_PX, 0, 118, 118 + CUT_PX])
+def test_a_player_cut_by_the_sides_is_found(left: int) -> None:
+    assert on_grey((30, left, 4)).located() == [(30, left, 4), *[NOWHERE] * 3]
 
 
 def test_nobody_is_located_where_nobody_is() -> None:
-    levels, palettes = stage(np.arange(5) + HELD_OUT_SEED)
+    levels, palettes = stage(np.arange(3) + HELD_OUT_SEED)
     renderer = Renderer(levels, palettes)
     for index, palette in enumerate(palettes):
-        cast = read_cast(model_sheet(palette), CastConfig())
-        assert locate(renderer.background(index), cast) is None
+        cast = read_cast(model_sheet(palette), CONFIG)
+        places = locate(renderer.background(index), cast, CONFIG)
+        assert places.tolist() == [list(NOWHERE)] * CONFIG.actors
+
+
+def test_a_blank_sheet_is_of_nobody() -> None:
+    cast = read_cast(np.zeros((128, 128, 3), np.uint8), CONFIG)
+    places = locate(np.zeros((128, 128, 3), np.uint8), cast, CONFIG)
+    assert places.tolist() == [list(NOWHERE)] * CONFIG.actors
 
 
 @pytest.mark.parametrize("path", find_scenes(), ids=lambda path: path.stem)
 def test_the_player_is_located_in_every_frame_that_a_scene_starts_from(path: Path) -> None:
     sheet, _, *resting = start_frames(load_scene(path), 6)
-    cast = read_cast(sheet, CastConfig())
-    assert all(locate(frame, cast) is not None for frame in resting)
+    cast = read_cast(sheet, CONFIG)
+    places = [locate(frame, cast, CONFIG)[0] for frame in resting]
+    assert all(tuple(place) != NOWHERE for place in places)

@@ -1,22 +1,23 @@
-"""The codec: bytes in and out; latents are plain projections of patches, refined when drawn."""
+"""The codec: bytes in and out, nothing lost; latents are the pixels of a cell turned in space."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from world_model.codec import CELL, LATENT_SCALE, Codec, ResBlock, WholeCodec, complete, to_unit
-from world_model.config import CodecConfig, WorldConfig
-
-SIZE = 3 * CELL**2
+from world_model.codec import CELL, LATENT_SCALE, VALUES, Codec, to_cells
+from world_model.config import WorldConfig
 
 
 @pytest.fixture
-def codec(tiny: WorldConfig, stir: Callable[[nn.Module], Codec]) -> Codec:
-    return stir(Codec(tiny.codec)).eval()
+def codec() -> Codec:
+    """One of a random basis."""
+    generator = torch.Generator().manual_seed(1)
+    patches = torch.randn(500, VALUES, generator=generator)
+    codec = Codec()
+    codec.fit(patches.T @ patches)
+    return codec
 
 
 def frames(config: WorldConfig, count: int = 2) -> Tensor:
@@ -24,15 +25,21 @@ def frames(config: WorldConfig, count: int = 2) -> Tensor:
     return torch.randint(256, (count, *config.frame_shape), generator=generator, dtype=torch.uint8)
 
 
-@torch.no_grad()
 def test_a_cell_stands_for_4x4_pixels(tiny: WorldConfig, codec: Codec) -> None:
-    latents = codec.encode(frames(tiny))
+    batch = frames(tiny)
+    latents = codec.encode(batch)
     assert (latents.shape, latents.dtype) == ((2, *tiny.latent_shape), torch.float32)
-    drawn = codec.decode(latents)
-    assert (drawn.shape, drawn.dtype) == ((2, *tiny.frame_shape), torch.uint8)
+    cells = to_cells(batch)
+    assert (cells.shape, cells.dtype) == (latents.shape, torch.uint8)
+    patch = batch[1, 2 * CELL : 3 * CELL, 5 * CELL : 6 * CELL].permute(2, 0, 1)
+    assert torch.equal(cells[1, :, 2, 5], patch.flatten()), "RGB, rows, columns"
 
 
-@torch.no_grad()
+def test_frames_in_cells_have_the_same_latents(tiny: WorldConfig, codec: Codec) -> None:
+    batch = frames(tiny)
+    assert torch.equal(codec.encode_cells(to_cells(batch)), codec.encode(batch))
+
+
 def test_every_frame_is_coded_alone(tiny: WorldConfig, codec: Codec) -> None:
     batch = frames(tiny)
     together = codec.encode(batch)
@@ -40,7 +47,6 @@ def test_every_frame_is_coded_alone(tiny: WorldConfig, codec: Codec) -> None:
     torch.testing.assert_close(codec.encode(batch.flip(0)), together.flip(0))
 
 
-@torch.no_grad()
 def test_pixels_change_their_own_cell_alone(tiny: WorldConfig, codec: Codec) -> None:
     before = frames(tiny, 1)
     after = before.clone()
@@ -51,67 +57,74 @@ def test_pixels_change_their_own_cell_alone(tiny: WorldConfig, codec: Codec) -> 
     assert moved.max() == 0
 
 
-@torch.no_grad()
-def test_components_are_orthonormal_and_keep_what_varies_most() -> None:
+def test_nothing_of_a_frame_is_lost(tiny: WorldConfig, codec: Codec) -> None:
+    batch = frames(tiny)
+    assert torch.equal(codec.decode(codec.encode(batch)), batch)
+
+
+def test_every_byte_survives(codec: Codec) -> None:
+    levels = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16, 1).expand(-1, -1, -1, 3)
+    assert torch.equal(codec.decode(codec.encode(levels)), levels)
+
+
+def test_a_fresh_codecs_latents_are_pixels_at_their_scale() -> None:
+    frame = torch.tensor([0, 51, 255], dtype=torch.uint8).expand(1, CELL, CELL, 3)
+    latents = Codec().encode(frame)[0, :, 0, 0].unflatten(0, (3, -1))
+    expected = torch.tensor([-1.0, -0.6, 1.0]) * LATENT_SCALE
+    torch.testing.assert_close(latents, expected[:, None].expand_as(latents))
+
+
+def test_colours_out_of_range_are_clamped_not_wrapped() -> None:
+    pixels = torch.tensor([-1.5, 0.0, 1.5]) * LATENT_SCALE
+    latents = pixels.repeat_interleave(CELL**2).reshape(1, VALUES, 1, 1)
+    assert Codec().decode(latents)[0, 0, 0].tolist() == [0, 128, 255]
+
+
+def test_latents_are_turned_into_pixels_and_back(tiny: WorldConfig, codec: Codec) -> None:
+    latents = torch.randn(2, *tiny.latent_shape)
+    pixels = codec.to_pixels(latents)
+    assert not torch.allclose(pixels, latents)
+    torch.testing.assert_close(codec.to_latents(pixels), latents)
+
+
+def test_distances_between_latents_are_those_between_pictures(
+    tiny: WorldConfig, codec: Codec
+) -> None:
+    one, other = (frame / 127.5 - 1 for frame in frames(tiny))
+    latents = codec.encode(frames(tiny))
+    apart = (latents[0] - latents[1]).norm()
+    torch.testing.assert_close(apart, LATENT_SCALE * (one - other).norm())
+
+
+def test_a_basis_is_orthonormal_and_begins_with_what_varies_most() -> None:
     generator = torch.Generator().manual_seed(0)
-    patches = torch.randn(500, SIZE, generator=generator)
+    patches = torch.randn(500, VALUES, generator=generator)
     patches[:, 7] *= 9
     patches[:, 40] *= 5
-    codec = Codec(CodecConfig(2, 8, 1))
-    codec.fit_components(patches.T @ patches)
-    torch.testing.assert_close(codec.components @ codec.components.T, torch.eye(2))
-    assert codec.components.abs().argmax(1).tolist() == [7, 40]
+    codec = Codec()
+    codec.fit(patches.T @ patches)
+    torch.testing.assert_close(codec.basis @ codec.basis.T, torch.eye(VALUES))
+    assert codec.basis.abs().argmax(1)[:2].tolist() == [7, 40]
 
 
-@torch.no_grad()
-def test_with_every_component_a_fresh_codec_is_the_identity(tiny: WorldConfig) -> None:
-    torch.manual_seed(0)
-    codec = Codec(CodecConfig(SIZE, 8, 1))
-    codec.components.copy_(torch.linalg.qr(torch.randn(SIZE, SIZE)).Q)
-    batch = frames(tiny)
-    drawn = codec.decode(codec.encode(batch))
-    assert (drawn.int() - batch.int()).abs().max() <= 1
+def test_leading_latents_keep_more_than_any_others() -> None:
+    generator = torch.Generator().manual_seed(0)
+    mixed = torch.randn(500, VALUES, generator=generator) * torch.linspace(5, 0.1, VALUES)
+    patches = mixed @ torch.linalg.qr(torch.randn(VALUES, VALUES, generator=generator)).Q
+    codec = Codec()
+    codec.fit(patches.T @ patches)
+    kept = codec.to_latents(patches[..., None, None]).square().mean((0, 2, 3))
+    assert (kept[1:] <= kept[:-1] * 1.001).all()
 
 
-@torch.no_grad()
-def test_distances_between_latents_are_those_between_pictures(tiny: WorldConfig) -> None:
-    codec = Codec(CodecConfig(SIZE, 8, 1))
-    one, other = frames(tiny)
-    apart = (codec.encode(one[None]) - codec.encode(other[None])).norm()
-    expected = LATENT_SCALE * (to_unit(one[None]) - to_unit(other[None])).norm()
-    torch.testing.assert_close(apart, expected)
+def test_what_points_either_way_points_to_the_brighter_side() -> None:
+    patches = torch.randn(500, VALUES, generator=torch.Generator().manual_seed(0))
+    codec = Codec()
+    codec.fit(patches.T @ patches)
+    assert (codec.basis.sum(1) >= 0).all()
 
 
-def drawing(codec: Codec, pixels: Tensor) -> Codec:
-    """Make a codec draw these pixels (B, 3, H, W)."""
-    codec.draw = lambda latents: pixels  # type: ignore[method-assign]
-    return codec
-
-
-def test_every_byte_survives_the_way_to_unit_range_and_back(codec: Codec) -> None:
-    levels = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16, 1).expand(-1, -1, -1, 3)
-    unit = to_unit(levels)
-    assert (unit.min(), unit.max()) == (-1, 1)
-    assert torch.equal(drawing(codec, unit).decode(torch.zeros(1)), levels)
-
-
-def test_colours_out_of_range_are_clamped_not_wrapped(codec: Codec) -> None:
-    pixels = torch.tensor([-1.5, 0.0, 1.5]).reshape(1, 3, 1, 1)
-    assert drawing(codec, pixels).decode(torch.zeros(1)).flatten().tolist() == [0, 128, 255]
-
-
-def test_a_fresh_residual_block_changes_nothing_but_the_bias() -> None:
-    block, x = ResBlock(4), torch.randn(1, 4, 5, 5)
-    with torch.no_grad():
-        change = block(x) - x
-    torch.testing.assert_close(change, change[..., :1, :1].expand_as(change))
-
-
-def test_at_play_nothing_of_a_frame_is_lost(tiny: WorldConfig) -> None:
-    seen = Codec(tiny.codec)
-    seen.components.copy_(torch.linalg.qr(torch.randn(SIZE, SIZE)).Q[: len(seen.components)])
-    codec, batch = WholeCodec(complete(seen.components)), frames(tiny)
-    whole = codec.encode(batch)
-    assert whole.shape == (len(batch), *tiny.whole_shape)
-    torch.testing.assert_close(whole[:, : tiny.codec.channels], seen.encode(batch))
-    assert torch.equal(codec.decode(whole), batch)
+def test_the_basis_is_part_of_the_weights(codec: Codec) -> None:
+    other = Codec()
+    other.load_state_dict(codec.state_dict())
+    assert torch.equal(other.basis, codec.basis)

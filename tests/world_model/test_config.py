@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from world_model.config import DiTConfig, WindowConfig, WorldConfig
+from world_model.config import CastConfig, CodecConfig, DiTConfig, WindowConfig, WorldConfig
 from world_model.errors import ConfigError
 
 
@@ -16,7 +16,8 @@ def test_a_config_survives_json(tiny: WorldConfig) -> None:
 
 def test_shapes_follow_from_the_frame(tiny: WorldConfig) -> None:
     assert tiny.frame_shape == (32, 48, 3)
-    assert tiny.latent_shape == (5, 8, 12)
+    assert tiny.latent_shape == (48, 8, 12)
+    assert tiny.seen_shape == (5, 8, 12)
     assert tiny.grid == (2, 3)
     assert tiny.tokens == 6
 
@@ -45,6 +46,33 @@ def test_a_window_that_cannot_roll_is_refused(entry: str, value: Any) -> None:
         WindowConfig(**{entry: value})
 
 
+@pytest.mark.parametrize("channels", [0, 49])
+def test_a_network_sees_no_more_of_a_cell_than_there_is(channels: int) -> None:
+    with pytest.raises(ConfigError, match=f"1 to 48 channels to see, not {channels}"):
+        CodecConfig(channels)
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "message"),
+    [
+        ("actors", 0, "at least 1 actor"),
+        ("height", 0, "at most 16x16 pixels, not 4 of 0x10"),
+        ("width", 17, "at most 16x16 pixels, not 4 of 12x17"),
+        ("player_drawings", 0, "1 to 14 of the player, not 0"),
+        ("player_drawings", 15, "1 to 14 of the player, not 15"),
+    ],
+)
+def test_a_cast_that_no_sheet_can_show_is_refused(entry: str, value: int, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        CastConfig(**{entry: value})
+
+
+def test_drawings_fit_into_the_upper_half_of_a_model_sheet(tiny: WorldConfig) -> None:
+    assert tiny.cast.drawings == 3, "as many as there are squares"
+    with pytest.raises(ConfigError, match="4 drawings do not fit on a model sheet"):
+        replace(tiny, cast=replace(tiny.cast, drawings=4))
+
+
 def test_frames_are_whole_tokens(tiny: WorldConfig) -> None:
     with pytest.raises(ConfigError, match="multiple of 16"):
         replace(tiny, frame_width=40)
@@ -57,7 +85,7 @@ def test_frames_are_whole_tokens(tiny: WorldConfig) -> None:
         ("fps", "20", "fps"),
         ("window", {"slots": 2.5}, "window.slots"),
         ("dit", {"widht": 2}, "dit.widht"),
-        ("codec", {"width": 2.5}, "codec.width"),
+        ("codec", {"channels": 2.5}, "codec.channels"),
     ],
 )
 def test_a_misfit_is_named_by_its_place(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from world_model.crops import EDGE, crop, moving_corners, open_edges
+from world_model.codec import CELL
+from world_model.crops import EDGE, crop, crop_places, moving_corners, open_edges
 from world_model.dit import TOKEN_CELLS
 
 
@@ -29,6 +30,16 @@ def test_every_game_is_cropped_at_its_own_corner() -> None:
         first = row * TOKEN_CELLS * side + column * TOKEN_CELLS
         assert games[2, 0].tolist() == list(range(first, first + TOKEN_CELLS))
         assert games.shape == (3, TOKEN_CELLS, TOKEN_CELLS)
+
+
+def test_places_are_seen_from_the_corner_of_their_games_crop() -> None:
+    px = TOKEN_CELLS * CELL
+    places = torch.tensor([[[7, 9, 2], [40, 3, 1]], [[7, 9, 2], [-1, 60, 0]]])
+    seen = crop_places(places, torch.tensor([[0, 0], [1, 2]]))
+    assert seen[0].tolist() == places[0].tolist()
+    assert seen[1].tolist() == [[7 - px, 9 - 2 * px, 2], [-1 - px, 60 - 2 * px, 0]]
+    several = crop_places(places[:, None, None], torch.tensor([[0, 0], [1, 2]]))
+    assert torch.equal(several[:, 0, 0], seen)
 
 
 def test_edges_of_a_crop_are_open_but_where_the_frame_ends() -> None:

@@ -12,13 +12,18 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from games.platformer import physics
+from games.platformer.level import FRAME, MAX_ENEMIES, PLAYER_H
 from games.platformer.render import Renderer
+from world_model.cast import NOWHERE, locate, read_cast
+from world_model.config import CastConfig
 from world_model.data import (
     HELD_OUT_SEED,
     Recording,
     collect,
+    follow_actors,
     index_branches,
     looks,
+    model_sheets,
     replay,
     sample_frames,
     stage,
@@ -73,6 +78,63 @@ def test_branches_the_recording_followed_are_not_counted_twice(
         followed = bool((acted[episode, tick] == acted[episode, tick + 1]).all())
         same = branches.held[episode, tick, k + 1] == branches.held[episode, tick + 1, k]
         assert same == followed
+
+
+def test_actors_are_followed_to_where_the_game_draws_them(recording: Recording) -> None:
+    places, _ = follow_actors(recording, SLOTS)
+    held = index_branches(recording.actions, SLOTS).held
+    assert places.shape == (*held.shape, 1 + MAX_ENEMIES, 3)
+    frames = {}
+    for index, pictures in replay(recording, SLOTS):
+        frames |= dict(zip(index.tolist(), pictures, strict=True))
+    config = CastConfig()
+    assert config.actors == places.shape[3]
+    casts = [read_cast(sheet, config) for sheet in model_sheets(recording)]
+    enemies = 0
+    for episode, tick in np.ndindex(len(recording), recording.ticks + 1):
+        k = tick % SLOTS
+        told, cast = places[episode, tick, k], casts[episode]
+        apart = np.abs(told[1:, :2] - told[0, :2]).max(-1) > PLAYER_H
+        if told[0, 0] > FRAME - PLAYER_H or not apart.all():  # it falls, or hides one
+            continue
+        player, *others = locate(frames[held[episode, tick, k]], cast, config).tolist()
+        there = [place for place in others if place != [*NOWHERE]]
+        drawn = sorted(place for place in told[1:].tolist() if place != [*NOWHERE])
+        for place, expected in zip([player, *there], [told[0].tolist(), *drawn], strict=True):
+            assert place[:2] == expected[:2]
+            np.testing.assert_array_equal(cast[place[2]], cast[expected[2]])
+        enemies += len(there)
+    assert enemies > 20
+
+
+def test_levels_with_fewer_enemies_have_actors_that_are_nowhere(recording: Recording) -> None:
+    places, _ = follow_actors(recording, SLOTS)
+    alive = stage(recording.seeds)[0].enemy_alive
+    assert not alive.all()
+    there = (places[:, :, :, 1:] != NOWHERE).any(-1)
+    np.testing.assert_array_equal(there, np.broadcast_to(alive[:, None, None], there.shape))
+
+
+def test_a_held_branchs_actors_are_where_the_recording_finds_them_if_it_follows_it(
+    recording: Recording,
+) -> None:
+    places, _ = follow_actors(recording, SLOTS)
+    held = index_branches(recording.actions, SLOTS).held
+    followed = held[:, :-1, 1] == held[:, 1:, 0]
+    assert followed.any()
+    np.testing.assert_array_equal(places[:, :-1, 1][followed], places[:, 1:, 0][followed])
+
+
+def test_restarts_are_the_ticks_after_which_a_player_is_back_at_its_start() -> None:
+    places, restarts = follow_actors(collect(24, 60, seed=7), 1)
+    players, restarted = places[:, :, 0, 0, :2], restarts[:, :, 0]
+    back = np.argwhere(restarted)
+    assert len(back) > 5
+    for episode, tick in back:
+        np.testing.assert_array_equal(players[episode, tick], players[episode, 0])
+    leaps = np.abs(np.diff(players, axis=1)).max(-1) > 16
+    assert leaps.any()
+    assert restarted[:, 1:][leaps].all()
 
 
 def test_each_episode_has_frames_of_its_own(recording: Recording) -> None:

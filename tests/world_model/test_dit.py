@@ -18,7 +18,7 @@ from world_model.actions import MARKS
 from world_model.cache import CacheIndex
 from world_model.config import WorldConfig
 from world_model.dit import RollingDiT, StepOutput
-from world_model.finding import find
+from world_model.finding import moved
 from world_model.painter import SOURCE_BIAS, SOURCES
 from world_model.rope import rotate
 from world_model.schedule import window_sigmas
@@ -34,7 +34,8 @@ def predecessor(frame: int) -> int:
 
 @dataclass(frozen=True)
 class Moment:
-    """All finished frames (B, n, C, h, w), the sink first, and the slots (B, T, C, h, w)."""
+    """All finished frames (B, n, 48, h, w), the sink first, and the slots (B, T, C, h, w), of which
+    the network sees no more than C channels."""
 
     scenery: Tensor
     clean: Tensor
@@ -43,14 +44,16 @@ class Moment:
     slot_actions: Tensor
     trail: Tensor
     cast: Tensor
-    players: Tensor
+    places: Tensor
 
     def window(self) -> tuple[Tensor, Tensor]:
         """Latents and actions of the window: sink, last but one, previous frame, slots."""
         last = self.clean.shape[1] - 1
         seen = [0, predecessor(last), last]
+        unseen = self.clean.shape[2] - self.slots.shape[2]
+        slots = F.pad(self.slots, (0, 0, 0, 0, 0, unseen), value=7.0)
         return (
-            torch.cat([self.scenery[:, None], self.clean[:, seen], self.slots], 1),
+            torch.cat([self.scenery[:, None], self.clean[:, seen], slots], 1),
             torch.cat([self.clean_actions[:, -1:], self.slot_actions], 1),
         )
 
@@ -75,7 +78,7 @@ class Clip:
     slot_actions: Tensor
     trail: Tensor
     cast: Tensor
-    players: Tensor
+    places: Tensor
 
     def moment(self, tick: int) -> Moment:
         """What there is at window `tick`, 0 being the first."""
@@ -83,7 +86,7 @@ class Clip:
         whole = Moment(
             self.scenery, self.clean, self.clean_actions,
             self.slots[:, tick], self.slot_actions[:, tick], self.trail, self.cast,
-            self.players[:, tick],
+            self.places[:, tick],
         )  # fmt: skip
         return whole.cut(last)
 
@@ -91,12 +94,18 @@ class Clip:
         with torch.no_grad():
             return self.outputs(dit, corners)[0]
 
+    def at(self, dit: RollingDiT, tick: int) -> tuple[Tensor, Tensor]:
+        """Run it, and look at window `tick` alone: x0 and what is said."""
+        with torch.no_grad():
+            x0, said = self.outputs(dit)
+        return x0[:, tick], said[:, tick]
+
     def outputs(self, dit: RollingDiT, corners: Tensor | None = None) -> tuple[Tensor, Tensor]:
         sigmas = torch.from_numpy(window_sigmas(dit.window))
         return dit.clip(
             self.scenery, self.clean, sigmas[:1].expand(BATCH, CLEAN), self.clean_actions,
             self.slots, sigmas[1:].expand(BATCH, TICKS, -1), self.slot_actions,
-            self.trail, self.cast, self.players, corners,
+            self.trail, self.cast, self.places, corners,
         )  # fmt: skip
 
 
@@ -105,13 +114,16 @@ def clip(tiny: WorldConfig) -> Clip:
     generator = torch.Generator().manual_seed(1)
     slots, action = tiny.window.slots, (len(tiny.buttons) + MARKS,)
     shapes = (tiny.latent_shape, (CLEAN, *tiny.latent_shape), (CLEAN, *action),
-              (TICKS, slots, *tiny.latent_shape), (TICKS, slots, *action))  # fmt: skip
+              (TICKS, slots, *tiny.seen_shape), (TICKS, slots, *action))  # fmt: skip
     tensors = [torch.randn(BATCH, *shape, generator=generator) for shape in shapes]
     cast = tiny.cast
     drawn = torch.rand(BATCH, cast.drawings, 4, cast.height, cast.width, generator=generator)
     limits = (tiny.frame_height, tiny.frame_width, cast.drawings)
     places, trail = (
-        torch.stack([torch.randint(n, (BATCH, *shape), generator=generator) for n in limits], -1)
+        torch.stack(
+            [torch.randint(n, (BATCH, *shape, cast.actors), generator=generator) for n in limits],
+            -1,
+        )
         for shape in ((TICKS, slots), (CLEAN,))
     )
     return Clip(*tensors, trail, drawn, places)
@@ -135,18 +147,20 @@ class Naive:
         return seen
 
     @torch.no_grad()
-    def run(self, moment: Moment) -> Tensor:
-        """Return x0 of the slots."""
+    def run(self, moment: Moment) -> tuple[Tensor, Tensor]:
+        """Return x0 of the slots, and what is said of actors."""
         dit, head = self.dit, moment.clean.shape[1]
+        channels = dit.config.codec.channels
+        clean, scenery = moment.clean[:, :, :channels], moment.scenery[:, :channels]
         window = window_sigmas(dit.window)
         sigmas = torch.tensor([window[0]] * head + [*window[1:]]).expand(BATCH, -1)
-        latents = torch.cat([moment.clean, moment.slots], 1)
+        latents = torch.cat([clean, moment.slots], 1)
         frames = [*range(head)] + [head - 1] * dit.window.slots
         before = [predecessor(frame) for frame in frames]
         sink = [0] * len(frames)
         past = dit._past(
-            *(moment.clean[:, index] for index in (frames, before, sink)),
-            moment.scenery[:, None].expand(-1, len(frames), -1, -1, -1),
+            *(clean[:, index] for index in (frames, before, sink)),
+            scenery[:, None].expand(-1, len(frames), -1, -1, -1),
             torch.stack([moment.trail[:, before], moment.trail[:, frames]], 2),
         )
         actions = torch.cat([moment.clean_actions, moment.slot_actions], 1)
@@ -154,11 +168,15 @@ class Naive:
         x = seen.x
         for block in dit.blocks:
             x = block(x, seen.cond, lambda q, k, v: self.attend(q, k, v, head))
-        said, _ = dit._say(x[:, head:], seen.slots(head))
+        told = dit._tell(x[:, head:], seen.slots(head))
         base = moment.clean[:, -1] / (1 - window[0])
-        return dit.painter(
-            said, base, moment.clean[:, 0], moment.scenery, moment.cast, moment.players
+        pictures = dit._pictures(moment.scenery, base)
+        trail = moment.trail_of_window()
+        said, _ = dit.finder(seen.cond[:, head:], pictures, trail, moment.places)
+        painted = dit.painter(
+            told, base, moment.clean[:, 0], moment.scenery, moment.cast, moment.places
         )
+        return painted, said
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, head: int) -> Tensor:
         mixed = []
@@ -191,14 +209,14 @@ def step_at(dit: RollingDiT, moment: Moment) -> StepOutput:
         cache_k[:, :, place], cache_v[:, :, place] = out.k, out.v
     window, actions = moment.window()
     memory = cache_k, cache_v, torch.from_numpy(index.ages)
-    trail, players = moment.trail_of_window(), moment.players
-    return dit.step(window, sigmas, actions, *memory, trail, moment.cast, players=players)
+    trail, places = moment.trail_of_window(), moment.places
+    return dit.step(window, sigmas, actions, *memory, trail, moment.cast, places=places)
 
 
 @pytest.mark.parametrize("tick", range(TICKS))
 def test_a_clip_equals_plain_attention(dit: RollingDiT, clip: Clip, tick: int) -> None:
     expected = Naive(dit).run(clip.moment(tick))
-    torch.testing.assert_close(clip.run(dit)[:, tick], expected, **TOLERANCE)
+    torch.testing.assert_close(clip.at(dit, tick), expected, **TOLERANCE)
 
 
 @pytest.mark.parametrize("frames", range(2, CLEAN + 1))
@@ -206,13 +224,14 @@ def test_a_step_on_the_cache_equals_plain_attention(
     dit: RollingDiT, clip: Clip, frames: int
 ) -> None:
     moment = clip.moment(TICKS - 1).cut(frames)
-    torch.testing.assert_close(step_at(dit, moment).x0, Naive(dit).run(moment), **TOLERANCE)
+    out = step_at(dit, moment)
+    torch.testing.assert_close((out.x0, out.said), Naive(dit).run(moment), **TOLERANCE)
 
 
 @pytest.mark.parametrize("tick", range(TICKS))
 def test_clip_and_step_are_one_network(dit: RollingDiT, clip: Clip, tick: int) -> None:
-    stepped = step_at(dit, clip.moment(tick)).x0
-    torch.testing.assert_close(clip.run(dit)[:, tick], stepped, **TOLERANCE)
+    stepped = step_at(dit, clip.moment(tick))
+    torch.testing.assert_close(clip.at(dit, tick), (stepped.x0, stepped.said), **TOLERANCE)
 
 
 @pytest.mark.parametrize("recent", [1, 4])
@@ -222,8 +241,8 @@ def test_they_are_one_for_other_caches_too(
     window = replace(tiny.window, recent_frames=recent)
     dit = stir(RollingDiT(replace(tiny, window=window)))
     tick = TICKS - 1
-    stepped = step_at(dit, clip.moment(tick)).x0
-    torch.testing.assert_close(clip.run(dit)[:, tick], stepped, **TOLERANCE)
+    stepped = step_at(dit, clip.moment(tick))
+    torch.testing.assert_close(clip.at(dit, tick), (stepped.x0, stepped.said), **TOLERANCE)
 
 
 def disturbed(x: Tensor, *at: int | slice) -> Tensor:
@@ -302,7 +321,7 @@ def test_what_is_remembered_of_a_frame_is_what_a_step_makes_of_it(
     torch.testing.assert_close(kept, (out.k, out.v))
 
 
-def test_where_players_are_is_found_if_it_is_not_told(dit: RollingDiT, clip: Clip) -> None:
+def test_where_actors_are_is_found_if_it_is_not_told(dit: RollingDiT, clip: Clip) -> None:
     moment = clip.moment(0)
     window, actions = moment.window()
     sigmas, config = torch.from_numpy(window_sigmas(dit.window)), dit.config
@@ -311,15 +330,53 @@ def test_where_players_are_is_found_if_it_is_not_told(dit: RollingDiT, clip: Cli
     with torch.no_grad():
         trail = moment.trail_of_window()
         alone = dit.step(window, sigmas, actions, *memory, trail, clip.cast)
-        places = find(alone.found, trail[:, 2], trail[:, 0])
-        again = dit.step(window, sigmas, actions, *memory, trail, clip.cast, players=places)
-    assert torch.equal(alone.players, places)
+        again = dit.step(window, sigmas, actions, *memory, trail, clip.cast, places=alone.places)
+    last, frame = trail[:, 2], config.frame_shape[:2]
+    for slot in range(config.window.slots):
+        last = moved(alone.said[:, slot], last, trail[:, 0], frame)
+        assert torch.equal(alone.places[:, slot], last)
+    assert torch.equal(again.places, alone.places)
     assert torch.equal(alone.x0, again.x0)
 
 
+@torch.no_grad()
+def test_what_is_said_to_stay_goes_on_to_the_bit_seen_or_not(dit: RollingDiT, clip: Clip) -> None:
+    nn.init.zeros_(dit.tell.weight)
+    dit.tell.bias.fill_(0).view(-1)[: dit.painter.parts[0]] = -60.0
+    moment = replace(clip.moment(0), cast=torch.zeros_like(clip.cast))
+    previous = moment.clean[:, -1:] / (1 - window_sigmas(dit.window)[0])
+    x0 = step_at(dit, moment).x0
+    assert torch.equal(x0, previous.expand_as(x0))
+
+
+@torch.no_grad()
+def test_how_actors_move_is_seen_in_pixels_that_the_large_network_cannot_see(
+    dit: RollingDiT, clip: Clip
+) -> None:
+    moment = clip.moment(0)
+    out = step_at(dit, moment)
+    channels = dit.config.codec.channels
+    unseen = moment.scenery.clone()
+    unseen[:, channels:] += 1.0
+    other = step_at(dit, replace(moment, scenery=unseen))
+    torch.testing.assert_close((other.k, other.v), (out.k, out.v), rtol=0, atol=0)
+    assert (other.said - out.said).abs().amax() > 1e-3
+
+
+@torch.no_grad()
+def test_the_player_and_other_actors_are_marked_apart(dit: RollingDiT, clip: Clip) -> None:
+    frames = clip.clean[:, :1, : dit.config.codec.channels]
+    trails = clip.trail[:, None, :2]
+    seen = dit._past(frames, frames, frames, frames, trails)
+    swapped = dit._past(frames, frames, frames, frames, trails[:, :, :, [1, 0, 2]])
+    others = dit._past(frames, frames, frames, frames, trails[:, :, :, [0, 2, 1]])
+    assert (swapped - seen).abs().amax() > 1e-3
+    torch.testing.assert_close(others, seen, msg="other actors are alike")
+
+
 def test_gradients_reach_every_weight(dit: RollingDiT, clip: Clip) -> None:
-    x0, found = clip.outputs(dit)
-    (x0.square().sum() + found.square().sum()).backward()
+    x0, said = clip.outputs(dit)
+    (x0.square().sum() + said.square().sum()).backward()
     for name, param in dit.named_parameters():
         assert param.grad is not None, name
         assert param.grad.abs().amax() > 0, name

@@ -12,29 +12,31 @@ from torch import Tensor
 
 from world_model import ghosts
 from world_model.actions import encode_actions
+from world_model.codec import Codec
+from world_model.footage import Footage
 from world_model.ghosts import haunt
-from world_model.latents import LatentSet
 
 CLIPS, LENGTH, WINDOWS, SLOTS, TICKS = 64, 6, 4, 3, 60
 SIDE, CELL = 8, 4
 
 
 @pytest.fixture
-def data() -> LatentSet:
+def data(byte_codec: Codec) -> Footage:
     """One episode: at tick t the player is in row t // SIDE, column t % SIDE."""
-    frames = torch.zeros(TICKS + SLOTS, 1, SIDE, SIDE)
+    frames = torch.zeros(TICKS + SLOTS, 1, SIDE, SIDE, dtype=torch.uint8)
     places = np.arange(TICKS + SLOTS)
-    frames[places, 0, places // SIDE, places % SIDE] = 1.0
+    frames[places, 0, places // SIDE, places % SIDE] = 1
     index = np.arange(TICKS + 1)[:, None] + np.arange(SLOTS)
     drawn = (CELL * (index // SIDE), CELL * (index % SIDE), np.zeros_like(index))
-    return LatentSet(
+    return Footage(
+        byte_codec,
         frames,
         index[None],
         encode_actions(np.zeros((1, TICKS + 1, 3), np.bool_)),
         np.zeros((0, 2), np.int64),
-        torch.zeros(1, 1, SIDE, SIDE),
+        torch.zeros(1, 1, SIDE, SIDE, dtype=torch.uint8),
         torch.zeros(1, 1, 4, CELL, CELL),
-        np.stack(drawn, -1)[None],
+        np.stack(drawn, -1)[None, ..., None, :],
         np.zeros((1, *index.shape), np.bool_),
     )
 
@@ -45,7 +47,7 @@ def times() -> np.ndarray:
     return starts[:, None] + np.arange(LENGTH)
 
 
-def haunted(data: LatentSet, times: np.ndarray, share: float) -> tuple[Tensor, Tensor, Tensor]:
+def haunted(data: Footage, times: np.ndarray, share: float) -> tuple[Tensor, Tensor, Tensor]:
     """Return the clips as they were, the clips with ghosts, and their windows' sigmas."""
     zero = np.zeros((CLIPS, 1), np.int64)
     clean = data.gather(data.held[zero, np.pad(times, ((0, 0), (1, 0))), 0], torch.device("cpu"))
@@ -56,7 +58,7 @@ def haunted(data: LatentSet, times: np.ndarray, share: float) -> tuple[Tensor, T
 
 
 def test_a_ghost_lasts_to_the_clips_end_and_no_plan_gives_it_away(
-    data: LatentSet, times: np.ndarray
+    data: Footage, times: np.ndarray
 ) -> None:
     before, after, sigmas = haunted(data, times, 1.0)
     hit = sigmas[..., 0] == 1
@@ -70,7 +72,7 @@ def test_a_ghost_lasts_to_the_clips_end_and_no_plan_gives_it_away(
 
 
 def test_a_ghost_is_what_is_left_of_the_player_where_it_once_was(
-    data: LatentSet, times: np.ndarray
+    data: Footage, times: np.ndarray
 ) -> None:
     before, after, _ = haunted(data, times, 1.0)
     layers = (after - before)[:, -1, 0]
@@ -83,7 +85,7 @@ def test_a_ghost_is_what_is_left_of_the_player_where_it_once_was(
     assert len(set(ago)) > 10
 
 
-def test_other_clips_are_left_alone(data: LatentSet, times: np.ndarray) -> None:
+def test_other_clips_are_left_alone(data: Footage, times: np.ndarray) -> None:
     before, after, sigmas = haunted(data, times, 0.25)
     hit = (after != before).flatten(1).any(-1)
     assert 0.1 < hit.float().mean() < 0.4

@@ -12,7 +12,7 @@ from torch import Tensor
 from world_model.actions import MARKS
 from world_model.config import WorldConfig
 from world_model.dit import RollingDiT
-from world_model.finding import find
+from world_model.finding import moved
 from world_model.rolling import RollingStep, RollOut, TickOutput, slide
 from world_model.schedule import window_sigmas
 
@@ -30,6 +30,15 @@ def test_a_slide_moves_every_frame_one_slot_on_and_noises_it_to_that_slots_level
     torch.testing.assert_close(slid[:, 3], noise[:, 3], rtol=0, atol=0)
 
 
+def test_noise_is_laid_on_what_the_network_sees_and_details_fade_without() -> None:
+    sigmas = torch.tensor([0.1, 0.5, 1.0])
+    x0, noise = torch.randn(BATCH, 2, 7, 2, 3), torch.randn(BATCH, 3, 5, 2, 3)
+    slid = slide(x0, sigmas, noise)
+    torch.testing.assert_close(slid[:, :, :5], slide(x0[:, :, :5], sigmas, noise))
+    details = torch.cat([0.9 * x0[:, :1], 0.5 * x0[:, 1:], torch.zeros_like(x0[:, :1])], 1)
+    torch.testing.assert_close(slid[:, :, 5:], details[:, :, 5:])
+
+
 class FakeStep:
     """A step that keeps its inputs; finished frames and keys are the number of the call."""
 
@@ -39,7 +48,7 @@ class FakeStep:
 
     def __call__(self, window: Tensor, sigmas: Tensor, actions: Tensor, noise: Tensor,
                  cache_k: Tensor, cache_v: Tensor, ages: Tensor, trail: Tensor, cast: Tensor,
-                 corners: Tensor | None, players: Tensor | None) -> TickOutput:  # fmt: skip
+                 corners: Tensor | None, places: Tensor | None) -> TickOutput:  # fmt: skip
         config, count = self.dit.config, float(len(self.calls) + 1)
         self.calls.append(
             {
@@ -83,10 +92,10 @@ def begin(out: RollOut, config: WorldConfig) -> dict[str, Tensor]:
         "cast": torch.rand(BATCH, cast.drawings, 4, cast.height, cast.width),
         "scenery": torch.randn(BATCH, *latent),
         "frames": torch.randn(BATCH, count, *latent),
-        "trail": torch.randint(0, 20, (BATCH, count, 3)),
+        "trail": torch.randint(0, 20, (BATCH, count, cast.actors, 3)),
         "actions": torch.randn(BATCH, count, len(config.buttons) + MARKS),
         "plan": torch.randn(BATCH, config.window.slots - 1, *latent),
-        "noises": torch.randn(count, BATCH, 1 + config.window.slots, *latent),
+        "noises": torch.randn(count, BATCH, 1 + config.window.slots, *config.seen_shape),
     }
     out.start(**given)
     return given
@@ -99,7 +108,9 @@ def test_start_frames_but_the_last_go_one_by_one_into_the_cache(
     sigmas = torch.from_numpy(window_sigmas(tiny.window))
     assert len(step.calls) == tiny.window.cache_frames
     for i, call in enumerate(step.calls):
-        riding = (1 - sigmas[0]) * given["frames"][:, i] + sigmas[0] * given["noises"][i][:, 0]
+        riding = (1 - sigmas[0]) * given["frames"][:, i]
+        noise = sigmas[0] * given["noises"][i][:, 0]
+        riding[:, : noise.shape[1]] += noise
         torch.testing.assert_close(call["window"][:, 3], riding)
         assert torch.equal(call["window"][:, 0], given["scenery"])
         assert torch.equal(call["window"][:, 1], given["frames"][:, 0])
@@ -157,18 +168,29 @@ def test_each_tick_gets_the_window_that_the_last_one_left_and_grows_older(
 
 
 @torch.no_grad()
-def test_the_trail_is_where_the_player_was_at_the_start_and_in_the_two_last_frames(
+def test_the_trail_is_where_actors_were_at_the_start_and_in_the_two_last_frames(
     tiny: WorldConfig, dit: RollingDiT
 ) -> None:
     out = RollOut(RollingStep(dit), BATCH, CPU)
     given = begin(out, tiny)
-    told = torch.randint(0, 20, (3, BATCH, tiny.window.slots, 3))
-    for players in told:
-        out.tick(given["actions"][:, 0], torch.randn(given["noises"][0].shape), players)
+    told = torch.randint(0, 20, (3, BATCH, tiny.window.slots, tiny.cast.actors, 3))
+    told[..., 2] %= tiny.cast.drawings
+    for places in told:
+        out.tick(given["actions"][:, 0], out.noise(), places)
     start, last = given["trail"][:, 0], told[2, :, 0]
     assert torch.equal(out.trail, torch.stack([start, told[1, :, 0], last], 1))
-    found = out.tick(given["actions"][:, 0], torch.randn(given["noises"][0].shape)).found
-    assert torch.equal(out.trail[:, 2], find(found, last, start)[:, 0])
+    said = out.tick(given["actions"][:, 0], out.noise()).said
+    found = moved(said[:, 0], last, start, tiny.frame_shape[:2])
+    assert torch.equal(out.trail, torch.stack([start, last, found], 1))
+
+
+def test_noise_is_drawn_for_the_batch_and_what_the_network_sees(tiny: WorldConfig) -> None:
+    step = FakeStep(tiny)
+    whole = RollOut(step, BATCH, CPU)  # type: ignore[arg-type]
+    crops = RollOut(step, BATCH, CPU, torch.zeros(BATCH, 2), (1, 2))  # type: ignore[arg-type]
+    assert whole.noise().shape == (BATCH, 1 + tiny.window.slots, *tiny.seen_shape)
+    assert crops.noise(3).shape == (3, BATCH, 1 + tiny.window.slots, tiny.codec.channels, 4, 8)
+    assert crops.noise().std() == pytest.approx(1, abs=0.2)
 
 
 def test_gradients_stay_within_a_tick(tiny: WorldConfig, dit: RollingDiT) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from world_model.config import WorldConfig
 from world_model.device import Compute
 from world_model.dit import TOKEN_CELLS, RollingDiT
-from world_model.latents import LatentSet
+from world_model.footage import Footage
 from world_model.rolling import RollingStep, RollOut
 from world_model.self_forcing import Group, Moments
 
@@ -34,8 +34,8 @@ def tiny(tiny: WorldConfig) -> WorldConfig:
 
 @pytest.fixture
 def data(
-    tiny: WorldConfig, numbered: Callable[[WorldConfig, NDArray[np.bool_]], LatentSet]
-) -> LatentSet:
+    tiny: WorldConfig, numbered: Callable[[WorldConfig, NDArray[np.bool_]], Footage]
+) -> Footage:
     held = np.repeat(np.random.default_rng(0).random((EPISODES, TICKS // 2, 3)) < 0.4, 2, 1)
     return numbered(tiny, held)
 
@@ -46,7 +46,7 @@ def choose(rng: np.random.Generator, length: int, count: int) -> Moments:
 
 @pytest.fixture
 def make(
-    tiny: WorldConfig, data: LatentSet, stir: Callable[[nn.Module], RollingDiT]
+    tiny: WorldConfig, data: Footage, stir: Callable[[nn.Module], RollingDiT]
 ) -> Callable[..., Group]:
     def build(gate: float = FOREVER, crop_tokens: int | None = None) -> Group:
         step = RollingStep(stir(RollingDiT(tiny)))
@@ -60,7 +60,7 @@ def numbers(latents: Tensor) -> list[int]:
 
 
 def test_a_lesson_asks_for_the_branch_of_the_action_that_was_played(
-    make: Callable[..., Group], data: LatentSet
+    make: Callable[..., Group], data: Footage
 ) -> None:
     group, rng = make(), np.random.default_rng(0)
     for _ in range(4):
@@ -107,7 +107,8 @@ def test_what_is_adopted_goes_on_as_if_it_had_played_here(
 ) -> None:
     step, grid = RollingStep(stir(RollingDiT(tiny))), (3, 3)
     count, slots = tiny.window.cache_frames + 1, tiny.window.slots
-    size = (tiny.codec.channels, *(TOKEN_CELLS * side for side in grid))
+    sides = [TOKEN_CELLS * side for side in grid]
+    size = tiny.latent_shape[0], *sides
 
     def begun(batch: int) -> RollOut:
         corners = torch.randint(0, 2, (batch, 2))
@@ -115,19 +116,19 @@ def test_what_is_adopted_goes_on_as_if_it_had_played_here(
         cast = tiny.cast
         out.start(torch.rand(batch, cast.drawings, 4, cast.height, cast.width),
                   torch.randn(batch, *size), torch.randn(batch, count, *size),
-                  torch.randint(0, 9, (batch, count, 3)),
+                  torch.randint(0, 9, (batch, count, cast.actors, 3)) % cast.drawings,
                   torch.randn(batch, count, 6),
                   torch.randn(batch, slots - 1, *size),
-                  torch.randn(count, batch, 1 + slots, *size))  # fmt: skip
+                  out.noise(count))  # fmt: skip
         return out
 
     old, new = begun(3), begun(2)
-    old.tick(torch.randn(3, 6), torch.randn(3, 1 + slots, *size))  # their rings now stand apart
+    old.tick(torch.randn(3, 6), old.noise())  # their rings now stand apart
     kept = old.window[1].clone()
     old.adopt(torch.tensor([0, 2]), new)
     assert torch.equal(old.window[1], kept)
     for _ in range(4):
-        action, noise = torch.randn(3, 6), torch.randn(3, 1 + slots, *size)
+        action, noise = torch.randn(3, 6), old.noise()
         here = old.tick(action, noise).head[[0, 2]]
         torch.testing.assert_close(here, new.tick(action[[0, 2]], noise[[0, 2]]).head)
 
@@ -140,7 +141,7 @@ def test_what_comes_into_a_crop_from_outside_is_not_judged(
     assert group.out is not None
     group.out.corners = torch.tensor([[0, 0], [0, 1], [1, 1], [1, 2], [1, 2]])
     side = 3 * TOKEN_CELLS
-    previous = torch.zeros(BATCH, 1, tiny.codec.channels, side, side)
+    previous = torch.zeros(BATCH, 1, tiny.latent_shape[0], side, side)
     target = previous.repeat(1, tiny.window.slots, 1, 1, 1)
     target[:4, :, :, 0, 5] = 1.0  # the top row: the frame's edge for the first two worlds
     target[4, :, :, 5, 5] = 1.0

@@ -18,13 +18,14 @@ from torch import Tensor
 
 from world_model import train_world
 from world_model.actions import MARKS
-from world_model.codec import Codec
 from world_model.config import WorldConfig
 from world_model.device import Compute
 from world_model.errors import DataError
-from world_model.latents import LatentSet
+from world_model.finding import MOVES, REACH_PX
+from world_model.footage import Footage
 from world_model.self_forcing import RollOutConfig
 from world_model.train_world import CropConfig, WorldTask
+from world_model.way import Way
 
 EPISODES, TICKS, BATCH = 3, 24, 16
 NEVER = RollOutConfig(start=10**6)
@@ -39,8 +40,8 @@ def tiny(tiny: WorldConfig) -> WorldConfig:
 
 @pytest.fixture
 def data(
-    tiny: WorldConfig, numbered: Callable[[WorldConfig, NDArray[np.bool_]], LatentSet]
-) -> LatentSet:
+    tiny: WorldConfig, numbered: Callable[[WorldConfig, NDArray[np.bool_]], Footage]
+) -> Footage:
     rng = np.random.default_rng(0)
     held = np.repeat(rng.random((EPISODES, TICKS // 3, 3)) < 0.4, 3, 1)
     return numbered(tiny, held)
@@ -61,23 +62,23 @@ class Traced(WorldTask):
 
 
 @pytest.fixture
-def make(tiny: WorldConfig, data: LatentSet, monkeypatch: pytest.MonkeyPatch) -> Any:
+def make(tiny: WorldConfig, data: Footage, monkeypatch: pytest.MonkeyPatch) -> Any:
     def build(
         roll_out: RollOutConfig, crops: CropConfig = WHOLE, ghost_share: float = 0.0
     ) -> Traced:
-        monkeypatch.setattr(train_world, "_noised", lambda x0, _: x0)
+        monkeypatch.setattr(train_world, "_noised", lambda x0, *_: x0)
         compute = Compute(torch.device("cpu"), torch.float32, "test")
         task = Traced(
-            tiny, data, Codec(tiny.codec), compute,
+            tiny, data, compute,
             batch=BATCH, lr=1e-3, matrix_lr=1e-3, roll_out=roll_out, crops=crops,
-            ghost_share=ghost_share,
+            ghost_share=ghost_share, glimpses=8,
         )  # fmt: skip
         task.graded = []
         clip = task._clip
 
-        def traced(*given: Tensor | None) -> Tensor:
+        def traced(*given: Tensor | None) -> tuple[Tensor, Tensor]:
             names = ("scenery", "clean", "clean_sigmas", "clean_actions",
-                     "slots", "slot_sigmas", "actions", "trail", "cast", "players",
+                     "slots", "slot_sigmas", "actions", "trail", "cast", "places",
                      "corners")  # fmt: skip
             task.clip = dict(zip(names, given, strict=True))
             return clip(*given)
@@ -103,14 +104,14 @@ def number(latents: Tensor) -> list[Any]:
     return latents[..., 0, 0, 0].long().tolist()
 
 
-def moment(data: LatentSet, frame: int) -> tuple[int, int]:
+def moment(data: Footage, frame: int) -> tuple[int, int]:
     """Return the episode and tick at which a frame was the true one."""
     ((episode, tick),) = np.argwhere(data.held[..., 0] == frame)
     return int(episode), int(tick)
 
 
 def test_slots_start_from_the_old_keys_plan_and_aim_at_the_new_keys(
-    make: Any, data: LatentSet
+    make: Any, data: Footage
 ) -> None:
     task = make(NEVER)
     task.losses(0, np.random.default_rng(0))
@@ -129,7 +130,7 @@ def test_slots_start_from_the_old_keys_plan_and_aim_at_the_new_keys(
 
 
 def test_the_clip_is_the_first_frame_and_consecutive_ones_with_their_actions(
-    make: Any, data: LatentSet
+    make: Any, data: Footage
 ) -> None:
     task = make(NEVER)
     task.losses(0, np.random.default_rng(1))
@@ -174,16 +175,17 @@ def test_roll_outs_that_have_left_the_truth_teach_nothing(make: Any) -> None:
                               crop_tokens=3, gate=0.0))  # fmt: skip
     losses = task.losses(100, np.random.default_rng(0))
     cost = train_world.BORROWING_COST * task.dit.painter.borrowed
-    assert torch.equal(losses["loss"], cost), "of what is judged, nothing"
+    cost = cost + train_world.FIND_COST * losses["glimpsed"]
+    torch.testing.assert_close(losses["loss"], cost, msg="of what is judged, nothing")
     assert losses["tracking"] == 0
     losses["loss"].backward()
 
 
-def test_some_actions_are_hidden_by_marks_of_their_own(tiny: WorldConfig, data: LatentSet) -> None:
+def test_some_actions_are_hidden_by_marks_of_their_own(tiny: WorldConfig, data: Footage) -> None:
     compute = Compute(torch.device("cpu"), torch.float32, "test")
-    task = WorldTask(tiny, data, Codec(tiny.codec), compute,
+    task = WorldTask(tiny, data, compute,
                      batch=2, lr=1e-3, matrix_lr=1e-3, roll_out=NEVER, crops=WHOLE,
-                     ghost_share=0.0)  # fmt: skip
+                     ghost_share=0.0, glimpses=8)  # fmt: skip
     torch.manual_seed(0)
     zero = torch.zeros(400, 5, 3 + MARKS)
     clean, new = task._hide(zero, zero)
@@ -196,7 +198,7 @@ def test_some_actions_are_hidden_by_marks_of_their_own(tiny: WorldConfig, data: 
 
 
 def test_cropped_clips_are_more_and_the_network_is_told_where_they_lie(
-    make: Any, data: LatentSet
+    make: Any, data: Footage
 ) -> None:
     task = make(NEVER, CropConfig(share=1.0, tokens=3, batch_factor=2))
     losses = task.losses(0, np.random.default_rng(0))
@@ -207,16 +209,77 @@ def test_cropped_clips_are_more_and_the_network_is_told_where_they_lie(
     assert task.clip["corners"].shape == (2 * BATCH, 2)
 
 
-def test_players_are_looked_for_where_their_branch_has_them(make: Any, data: LatentSet) -> None:
+def test_actors_are_looked_for_where_their_branch_has_them(make: Any, data: Footage) -> None:
     task = make(NEVER)
-    players = np.random.default_rng(0).integers(0, 3, data.players.shape)
-    task.data = replace(data, players=players)
+    places = np.random.default_rng(0).integers(0, 3, data.places.shape)
+    task.data = replace(data, places=places)
     losses = task.losses(0, np.random.default_rng(0))
     for row, frames in enumerate(number(task.clip["clean"])):
-        for p, last in enumerate(frames[-task.clip["players"].shape[1] :]):
+        for p, last in enumerate(frames[-task.clip["places"].shape[1] :]):
             episode, tick = moment(data, last)
-            expected = players[episode, tick + 1].tolist()
-            assert task.clip["players"][row, p].tolist() == expected
-        trail = [list(players[*moment(data, frame), 0]) for frame in frames]
+            expected = places[episode, tick + 1].tolist()
+            assert task.clip["places"][row, p].tolist() == expected
+        trail = [places[*moment(data, frame), 0].tolist() for frame in frames]
         assert task.clip["trail"][row].tolist() == trail
     assert losses["loss"] > train_world.FIND_COST * losses["find"] > 0
+
+
+def said_and_way(config: WorldConfig) -> tuple[Tensor, Way]:
+    """Two windows in which every actor stays, and is said to."""
+    shape = (1, 2, config.window.slots, config.cast.actors)
+    places = torch.ones(*shape, 3, dtype=torch.long)
+    said = torch.zeros(*shape, sum(MOVES) + 1 + config.cast.drawings)
+    stay, restart = [REACH_PX[0], MOVES[0] + REACH_PX[1]], sum(MOVES)
+    said[..., stay] = 50.0
+    said[..., restart] = -50.0
+    said[..., restart + 2] = 50.0
+    return said, Way(places, places, torch.zeros(shape), torch.ones(shape))
+
+
+def test_the_player_weighs_more_than_others_and_who_is_not_seen_nothing(
+    make: Any, tiny: WorldConfig
+) -> None:
+    task, (said, way) = make(NEVER), said_and_way(tiny)
+    none = {"loss": torch.zeros(())}
+
+    def find(actor: int, seen: Tensor = way.seen) -> dict[str, float]:
+        wrong = way.places.clone()
+        wrong[:, :, 0, actor, 0] += 1
+        losses = task._find_errors(none, said, way._replace(places=wrong, seen=seen))
+        return {name: value.item() for name, value in losses.items()}
+
+    player, other = find(0), find(2)
+    assert (player["missed"], player["others_missed"]) == (1, 0)
+    assert (other["missed"], other["others_missed"]) == (0, 0.5)
+    assert player["find"] > 40
+    assert other["find"] == pytest.approx(train_world.OTHERS_WEIGHT * player["find"], rel=1e-3)
+    assert player["loss"] == pytest.approx(train_world.FIND_COST * player["find"])
+    hidden = way.seen.clone()
+    hidden[..., 2] = 0
+    ignored = find(2, hidden)
+    assert ignored["find"] == pytest.approx(0, abs=1e-3)
+    assert ignored["others_missed"] == 0
+
+
+def test_noise_hides_what_the_network_sees_and_whole_latents_keep_their_details() -> None:
+    x0 = torch.randn(2, 3, 7, 4, 4)
+    noised = train_world._noised(x0, torch.tensor([0.0, 0.5, 1.0]).expand(2, -1), 5)
+    assert torch.equal(noised[:, 0], x0[:, 0])
+    torch.testing.assert_close(noised[:, 1, 5:], 0.5 * x0[:, 1, 5:])
+    assert not noised[:, 2, 5:].any()
+    assert (noised[:, 1:, :5] - x0[:, 1:, :5]).abs().mean() > 0.1
+    seen = train_world._noised(x0[:, :, :5], torch.ones(2, 3), 5)
+    assert seen.shape == (2, 3, 5, 4, 4)
+
+
+def test_the_world_plays_with_the_codec_of_its_footage(make: Any, data: Footage) -> None:
+    task = make(NEVER)
+    assert torch.equal(task.dit.state_dict()["painter.codec.basis"], data.codec.basis)
+
+
+def test_samples_are_rows_of_truth_above_what_is_dreamt(make: Any, tiny: WorldConfig) -> None:
+    task = make(NEVER)
+    sheet = task.samples(task.dit)
+    height, width, _ = tiny.frame_shape
+    rows, columns = 2 * train_world.SHEET_WORLDS, train_world.SHEET_TICKS // 2
+    assert (sheet.shape, sheet.dtype) == ((rows * height, columns * width, 3), np.uint8)

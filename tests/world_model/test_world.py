@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from world_model.actions import encode_actions
-from world_model.cast import read_cast
+from world_model.cast import NOWHERE, read_cast
 from world_model.config import WorldConfig
 from world_model.errors import WorldError
 from world_model.schedule import tick_noise, window_sigmas
@@ -134,21 +134,25 @@ def test_the_newest_action_is_in_all_slots_and_the_one_before_is_the_previous_fr
         before = token
 
 
-def test_the_trail_begins_where_the_start_frames_show_the_player_and_goes_on(
+def test_the_trail_begins_where_the_start_frames_show_actors_and_goes_on(
     world: RollingWorld, backend: FakeBackend, start: NDArray[np.uint8], tiny: WorldConfig
 ) -> None:
     cast = read_cast(start[0], tiny.cast)
-    sprite = ((cast[1, :3] + 1) * 127.5).round().astype(np.uint8).transpose(1, 2, 0)
-    rows, columns = np.nonzero(cast[1, 3])
-    places = [(3, 4), (5, 4), (7, 9), (8, 11)]
-    for frame, (top, left) in zip(start[2:], places, strict=True):
-        frame[top + rows, left + columns] = sprite[rows, columns]
+    sprites = ((cast[:, :3] + 1) * 127.5).round().astype(np.uint8)
+    players = [(3, 4, 1), (5, 4, 1), (7, 9, 1), (8, 11, 1)]
+    enemies = [(20, 30, 2), (20, 31, 2), (20, 32, 2), (20, 33, 2)]
+    for frame, *actors in zip(start[2:], enemies, players, strict=True):
+        for top, left, drawing in actors:
+            rows, columns = np.nonzero(cast[drawing, 3])
+            frame[top + rows, left + columns] = sprites[drawing][:, rows, columns].T
     play(world, start)
-    trails = [[tuple(place) for place in tick["trail"][0].tolist()] for tick in backend.ticks]
-    a, b, c, d = ((*place, 1) for place in places)
-    assert trails[:4] == [[a, a, a], [a, b, b], [a, b, c], [a, c, d]]
-    later = [[tuple(x + n for x in place) for place in (a, c, d)] for n in range(1, len(HELD))]
-    assert trails[4:] == later
+    trails = [tick["trail"][0] for tick in backend.ticks]
+    nowhere = [NOWHERE] * (tiny.cast.actors - 2)
+    a, b, c, d = (np.array([*actors, *nowhere]) for actors in zip(players, enemies, strict=True))
+    for trail, expected in zip(trails, [(a, a, a), (a, b, b), (a, b, c), (a, c, d)], strict=False):
+        np.testing.assert_array_equal(trail, expected)
+    for n, trail in enumerate(trails[3:]):
+        np.testing.assert_array_equal(trail, np.stack([a, c, d]) + n)
 
 
 def test_one_tick_is_one_pass(
@@ -244,7 +248,7 @@ def test_decoding_does_not_disturb_the_session(tiny: WorldConfig, start: NDArray
     disturbed.reset(start, seed=SEED)
     for held in HELD:
         expected = plain.step(held).copy()
-        disturbed.decode(np.zeros(tiny.whole_shape, np.float32))
+        disturbed.decode(np.zeros(tiny.latent_shape, np.float32))
         np.testing.assert_array_equal(disturbed.step(held), expected)
 
 
@@ -325,7 +329,7 @@ def test_frames_in_flight_are_shown_in_their_cells_mean_colour(tiny: WorldConfig
         """Latents are a mix of a pixel's colours."""
 
         def _encode(self, given: dict[str, NDArray[Any]], out: dict[str, NDArray[Any]]) -> None:
-            mix = np.random.default_rng(0).normal(size=(tiny.whole_shape[0], 3))
+            mix = np.random.default_rng(0).normal(size=(tiny.latent_shape[0], 3))
             pixel = given["frame"][0, 0, 0] / 255
             out["latents"][:] = (mix @ pixel + 0.3)[None, :, None, None]
 
