@@ -34,12 +34,11 @@ GRAPHS = ("step", "decode", "encode")
 # What TensorRT's ONNX parser accepts, of which these graphs may use any.
 TENSORRT_OPERATORS = {
     "Add", "And", "ArgMax", "Cast", "Clip", "Concat", "Conv", "ConvTranspose", "Cos",
-    "DepthToSpace", "Div", "Equal", "Erf", "Exp", "Expand", "Flatten", "Floor", "Gather",
-    "Gelu", "Gemm", "Greater", "GreaterOrEqual", "Identity", "LayerNormalization", "Less",
-    "LessOrEqual", "MatMul", "Max", "Min", "Mod", "Mul", "Neg", "Not", "Pad", "Pow",
-    "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "Relu", "Reshape", "Shape", "Sigmoid",
-    "Sin", "Slice", "Softmax", "SpaceToDepth", "Split", "Sqrt", "Squeeze", "Sub", "Tanh",
-    "Tile", "Transpose", "Unsqueeze", "Where", "Xor",
+    "DepthToSpace", "Div", "Equal", "Exp", "Expand", "Gather", "GatherND", "Gelu", "Gemm",
+    "Greater", "GreaterOrEqual", "LayerNormalization", "Less", "MatMul", "Max", "Mul", "Neg",
+    "Pad", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "Relu", "Reshape", "Sigmoid",
+    "Sin", "Slice", "Softmax", "SpaceToDepth", "Split", "Squeeze", "Sub", "Transpose",
+    "Unsqueeze", "Where",
 }  # fmt: skip
 
 
