@@ -1,4 +1,4 @@
-"""The whole way, in miniature: record, train a world, export, play."""
+"""The whole way, in miniature: record, train a world and its finder, export, play."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from world_model.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.slow
 TICKS = 50
+MINI = ("--preset", "mini", "--device", "cpu")
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,15 @@ class Workshop:
     def trained(self) -> Path:
         return self.root / "world"
 
+    @property
+    def finder(self) -> Path:
+        return self.root / "finder"
+
     def train(self, out: Path, *more: str | Path) -> str:
-        options = ["--preset", "mini", "--device", "cpu", "--data", self.data, "--out", out]
-        return self.make("train", "world", *options, *more)
+        return self.make("train", "world", *MINI, "--data", self.data, "--out", out, *more)
+
+    def train_finder(self, out: Path, *more: str | Path) -> str:
+        return self.make("train", "finder", *MINI, "--out", out, *more)
 
     def play(self, run: str, *more: str | Path) -> dict[str, object]:
         out = self.root / run
@@ -66,23 +73,27 @@ class Workshop:
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    """Everything made once: recording, world and bundle."""
+    """Everything made once: recording, world, finder and bundle."""
     shop = Workshop(tmp_path_factory.mktemp("workshop"))
     shop.make("collect", "--preset", "mini", "--out", shop.data)
     shop.train(shop.trained)
-    said = shop.make("export", "--world", shop.trained, "--out", shop.bundle, "--ticks", "20")
+    shop.train_finder(shop.finder)
+    runs = "--world", shop.trained, "--finder", shop.finder
+    said = shop.make("export", *runs, "--out", shop.bundle, "--ticks", "20")
     assert "max abs error" in said
     return shop
 
 
-def test_training_leaves_weights_a_loss_plot_and_pictures(workshop: Workshop) -> None:
-    groups, state = load_checkpoint(workshop.trained)
+@pytest.mark.parametrize("task", ["world", "finder"])
+def test_training_leaves_weights_a_loss_plot_and_pictures(workshop: Workshop, task: str) -> None:
+    run = workshop.root / task
+    groups, state = load_checkpoint(run)
     assert {"model", "ema", "final"} <= groups.keys()
-    assert (state["task"], len(state["history"])) == ("world", state["step"])
+    assert (state["task"], len(state["history"])) == (task, state["step"])
     assert np.isfinite([values["loss"] for values in state["history"]]).all()
-    pictures = sorted(workshop.trained.glob("samples_*.png"))
+    pictures = sorted(run.glob("samples_*.png"))
     assert len(pictures) == 2
-    for path in (*pictures, workshop.trained / "losses.png"):
+    for path in (*pictures, run / "losses.png"):
         with Image.open(path) as picture:
             assert min(picture.size) >= 128
 
@@ -115,8 +126,18 @@ def test_a_world_can_begin_with_the_weights_of_a_bundle(workshop: Workshop) -> N
     begun = load_checkpoint(out)[0]["model"]
     final = load_checkpoint(workshop.trained)[0]["final"]
     assert begun.keys() == final.keys()
-    apart = max(float((begun[name] - final[name]).abs().max()) for name in final)
+    drawn = [name for name in final if not name.startswith("finder.")]
+    apart = max(float((begun[name] - final[name]).abs().max()) for name in drawn)
     assert apart < 0.05, "one step from where the other run ended"
+
+
+def test_a_finder_can_begin_with_the_weights_of_a_bundle(workshop: Workshop) -> None:
+    out = workshop.root / "tuned_finder"
+    workshop.train_finder(out, "--from", workshop.bundle, "--steps", "1")
+    begun = load_checkpoint(out)[0]["model"]
+    final = load_checkpoint(workshop.finder)[0]["final"]
+    apart = max(float((begun[name] - final[name]).abs().max()) for name in final)
+    assert apart < 0.05
 
 
 @pytest.mark.parametrize(
@@ -126,6 +147,11 @@ def test_a_world_can_begin_with_the_weights_of_a_bundle(workshop: Workshop) -> N
         (["train", "world", "--data", "{data}", "--from", "{root}/world"], "cannot be read"),
         (["train", "world", "--data", "{data}", "--from", "nowhere"], "'nowhere' does not exist"),
         (["export", "--world", "nowhere", "--out", "{root}/none"], "nowhere: no checkpoint"),
+        (
+            ["export", "--world", "{root}/finder", "--finder", "{root}/finder"],
+            "holds a finder, not a world",
+        ),
+        (["train", "finder", "--from", "{root}/world"], "cannot be read"),
         (["collect", "--seed", "1000000000", "--out", "{root}/held.npz"], "held out"),
         (["collect", "--preset", "large"], "'large' is not one of"),
     ],

@@ -177,33 +177,38 @@ def replay(
 
 
 def follow_actors(recording: Recording, slots: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Tell where every actor is drawn, the player first, and when the player restarts.
+    """Tell where every actor is, and when the player restarts.
 
-    Returns (N, K + 1, T, A, 3): pixel row and column of the drawing's top left, and its place on
-    the model sheet, in the frames that `Branches.held` numbers; and (N, K + 1, T) whether a death
-    or a goal has just put the player back to the start there.
+    Returns (N, K + 1, T, A, 3): places in the frames that `Branches.held` numbers, see `places_of`;
+    and (N, K + 1) whether a death or a goal has just put the player back to the start.
     """
     levels = Levels.stack([generate(int(seed)) for seed in recording.seeds])
     actions = np.pad(recording.actions, ((0, 0), (1, 0), (0, 0)))
     places = np.zeros((*actions.shape[:2], slots, 1 + MAX_ENEMIES, 3), np.int64)
-    restarts = np.zeros((*actions.shape[:2], slots), np.bool_)
+    restarts = np.zeros(actions.shape[:2], np.bool_)
     state = physics.initial(levels)
     for tick in range(recording.ticks + 1):
         if tick:
             state, events = physics.step(levels, state, actions[:, tick])
-            restarts[:, tick, 0] = events[:, RESTARTING].any(1)
+            restarts[:, tick] = events[:, RESTARTING].any(1)
         branch = state
         for k in range(slots):
             if k:
-                branch, events = physics.step(levels, branch, actions[:, tick])
-                restarts[:, tick, k] = events[:, RESTARTING].any(1)
-            players = branch.y, branch.x - HERO_LEFT_PX, drawing_of(branch)
-            enemies = branch.enemy_y, branch.enemy_x, drawing_of_enemies(branch)
-            places[:, tick, k, 0] = np.stack(players, -1)
-            places[:, tick, k, 1:] = np.stack(enemies, -1)
-    episode, enemy = np.nonzero(~levels.enemy_alive)
-    places[episode, :, :, 1 + enemy] = NOWHERE
+                branch, _ = physics.step(levels, branch, actions[:, tick])
+            places[:, tick, k] = places_of(levels, branch)
     return places, restarts
+
+
+def places_of(levels: Levels, state: physics.State) -> NDArray[np.int64]:
+    """Tell where every actor is drawn, the player first, (B, A, 3).
+
+    A place is pixel row and column of the drawing's top left, and its number on the model sheet;
+    `NOWHERE` of an enemy that the level does not have.
+    """
+    players = np.stack([state.y, state.x - HERO_LEFT_PX, drawing_of(state)], -1)
+    enemies = np.stack([state.enemy_y, state.enemy_x, drawing_of_enemies(state)], -1)
+    enemies = np.where(levels.enemy_alive[..., None], enemies, np.array(NOWHERE))
+    return np.concatenate([players[:, None], enemies], 1).astype(np.int64)
 
 
 def model_sheets(recording: Recording) -> list[NDArray[np.uint8]]:

@@ -25,7 +25,7 @@ from world_model.blocks import ConvBlock, TokenBlock
 from world_model.codec import CELL
 from world_model.config import DiTConfig, WorldConfig
 from world_model.finding import Finder, mark
-from world_model.painter import PIXELS, Painter
+from world_model.painter import PIXELS, SOURCE_BIAS, Painter
 from world_model.rope import AxialRope
 
 SIGMA_FREQS = 32
@@ -34,12 +34,11 @@ TOKEN_CELLS = DiTConfig.TOKEN_CELLS
 
 class StepOutput(NamedTuple):
     """`x0` (B, T, 48, h, w) of the slots; raw `k`, `v` (B, depth, N, width) of the clean frame;
-    `said` (B, T, A, L): how actors move, see `finding`; `places` (B, T, A, 3): where they are."""
+    `places` (B, T, A, 3): where actors are, see `finding`."""
 
     x0: Tensor
     k: Tensor
     v: Tensor
-    said: Tensor
     places: Tensor
 
 
@@ -67,7 +66,8 @@ class RollingDiT(nn.Module):
         dit, channels = config.dit, config.codec.channels
         width, of_tiles, of_cells = dit.width, dit.tile_width, dit.cell_width
         self.painter = Painter()
-        self.action = nn.Linear(len(config.buttons) + MARKS, width)
+        token = len(config.buttons) + MARKS
+        self.action = nn.Linear(token, width)
         self.sigma = nn.Sequential(
             nn.Linear(2 * SIGMA_FREQS, width), nn.SiLU(), nn.Linear(width, width)
         )
@@ -94,8 +94,8 @@ class RollingDiT(nn.Module):
         self.cell_block_out = ConvBlock(of_cells, width)
         self.tell = nn.Conv2d(of_cells, self.painter.channels, 3, padding=1)
         nn.init.zeros_(self.tell.weight)
-        self.tell.bias = nn.Parameter(self.painter.bias())
-        self.finder = Finder(width, config.cast.drawings)
+        self.tell.bias = nn.Parameter(torch.full((self.painter.channels,), SOURCE_BIAS))
+        self.finder = Finder(token, config.cast.drawings)
         self.glance = nn.Linear(width, width)
         nn.init.zeros_(self.glance.weight)
         nn.init.zeros_(self.glance.bias)
@@ -137,11 +137,11 @@ class RollingDiT(nn.Module):
         memory = cache_k, cache_v, ages
         seen, x, k, v = self._look(window, sigmas, actions, memory, trail, corners)
         base, scenery = window[:, 3] / (1 - sigmas[0]), window[:, 0]
-        pictures = self._pictures(scenery, base)
-        said, places = self.finder(seen.cond[:, 1:], pictures, trail, places)
+        if places is None:
+            places = self.finder(self._pictures(scenery, base), actions[:, 1:], trail)
         told = self._tell(x[:, 1:], seen.slots(1))
         x0 = self.painter(told, base, window[:, 1], scenery, cast, places)
-        return StepOutput(x0, k, v, said, places)
+        return StepOutput(x0, k, v, places)
 
     def remember(
         self,
@@ -173,7 +173,7 @@ class RollingDiT(nn.Module):
         cast: Tensor,
         places: Tensor,
         corners: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Tensor:
         """Denoise the windows of P consecutive ticks of one recorded clip.
 
         scenery (B, 48, h, w); clean (B, 1 + L, 48, h, w): a sink frame, then L consecutive
@@ -181,7 +181,7 @@ class RollingDiT(nn.Module):
         headed by the ticks after the last P of them. Sigmas (B, F) and actions (B, F, ...) are per
         frame, windows' ones (B, P, T, ...). trail (B, 1 + L, A, 3): where actors were in the
         finished frames, `cast` and `corners` as for `step`; places (B, P, T, A, 3): where they are.
-        Returns x0 (B, P, T, 48, h, w), and how they move, (B, P, T, A, L), see `finding`.
+        Returns x0 (B, P, T, 48, h, w).
         """
         (batch, ticks, width), grid = slots.shape[:3], _grid(slots)
         split, channels = clean.shape[1], slots.shape[3]
@@ -201,22 +201,14 @@ class RollingDiT(nn.Module):
         )
         x = self._think(seen, ClipAttention(self.rope, self.window, grid, split, ticks))
         seen = seen.slots(split)
-        told, cond = (
-            torch.unflatten(part, 1, (ticks, width)).flatten(0, 1)
-            for part in (self._tell(x[:, split:], seen), seen.cond)
-        )
+        told = self._tell(x[:, split:], seen)
+        told = torch.unflatten(told, 1, (ticks, width)).flatten(0, 1)
         base = whole[:, -ticks:] / (1 - clean_sigmas[:, -ticks:, None, None, None])
         base, bare = base.flatten(0, 1), bare.repeat_interleave(ticks, 0)
-        since = torch.stack([trail[:, :1].expand_as(trail), trails[:, :, 0], trail], 2)
-        said, places = self.finder(
-            cond,
-            self._pictures(bare, base),
-            since[:, -ticks:].flatten(0, 1),
-            places.flatten(0, 1),
-        )
         sink = whole[:, 0].repeat_interleave(ticks, 0)
-        x0 = self.painter(told, base, sink, bare, cast.repeat_interleave(ticks, 0), places)
-        return torch.unflatten(x0, 0, (batch, ticks)), torch.unflatten(said, 0, (batch, ticks))
+        cast, places = cast.repeat_interleave(ticks, 0), places.flatten(0, 1)
+        x0: Tensor = self.painter(told, base, sink, bare, cast, places)
+        return torch.unflatten(x0, 0, (batch, ticks))
 
     def _pictures(self, scenery: Tensor, previous: Tensor) -> Tensor:
         """See scenery and last finished frame (B, 48, h, w) as one picture (B, H, W, 6)."""

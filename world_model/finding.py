@@ -3,8 +3,8 @@
 Of every actor a small network says how it moves in a tick, whether it restarts, and how it looks,
 from a glimpse of the pixels around it (after Mnih et al., arXiv 1406.6247), from how it looks and
 moved last, and from the keys. So there is always one player and never a second, actors move by
-whole pixels, physics looks the same wherever it happens, and how an actor looks is not the
-network's to draw.
+whole pixels, physics looks the same wherever it happens, and how an actor looks is not the large
+network's to draw. Neither of the two networks sees the other: they are trained apart.
 A place is (top, left, drawing): the pixel of the drawing's top left corner, and its number in the
 cast.
 """
@@ -35,8 +35,8 @@ HIDDEN = 256
 class Finder(nn.Module):
     """Follows actors through the slots of windows."""
 
-    def __init__(self, cond: int, drawings: int) -> None:
-        """Take the width of the condition that the large network, too, is given."""
+    def __init__(self, token: int, drawings: int) -> None:
+        """Take the size of an action token, and how many drawings a cast has."""
         super().__init__()
         width, tile = GLIMPSE_WIDTH, GLIMPSE_TILE_PX
         tiles = (GLIMPSE[0][1] - GLIMPSE[0][0]) // tile * ((GLIMPSE[1][1] - GLIMPSE[1][0]) // tile)
@@ -49,46 +49,37 @@ class Finder(nn.Module):
             nn.Conv2d(width, GLIMPSE_NARROW, 1),
             nn.Flatten(),
         )
-        known = GLIMPSE_NARROW * tiles + cond + drawings + sum(MOVES)
+        known = GLIMPSE_NARROW * tiles + token + drawings + sum(MOVES)
         self.think = nn.Sequential(
             nn.Linear(known, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU()
         )
         self.say = nn.Linear(HIDDEN, sum(MOVES) + 1 + drawings)
 
-    def forward(
-        self,
-        cond: Tensor,
-        pictures: Tensor,
-        trail: Tensor,
-        places: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """Follow actors from the last finished frame through slots.
+    def forward(self, pictures: Tensor, actions: Tensor, trail: Tensor) -> Tensor:
+        """Follow actors from the last finished frame through slots; returns places (B, T, A, 3).
 
-        cond (B, T, W) of the slots; pictures (B, H, W, 6): scenery and last finished frame; trail
-        (B, 3, A, 3): where actors were in the first frame of the session, in the last but one
-        finished and in the last; `places` (B, T, A, 3): where they are, if that is not to be
-        found. Returns what is said, logits (B, T, A, L), and places.
+        pictures (B, H, W, 6): scenery and last finished frame; actions, tokens (B, T, ...) of the
+        slots; trail (B, 3, A, 3): where actors were in the first frame of the session, in the last
+        but one finished and in the last.
         """
         start, before, last = trail.unbind(1)
         frame = pictures.shape[1], pictures.shape[2]
-        said, followed = [], []
-        for slot in range(cond.shape[1]):
-            seen, moves = glimpses(pictures, last), last - before
-            said.append(self.ask(seen, cond[:, slot], last, moves))
-            before = last
-            last = moved(said[-1], last, start, frame) if places is None else places[:, slot]
+        followed = []
+        for slot in range(actions.shape[1]):
+            said = self.ask(glimpses(pictures, last), actions[:, slot], last, last - before)
+            before, last = last, moved(said, last, start, frame)
             followed.append(last)
-        return torch.stack(said, 1), torch.stack(followed, 1)
+        return torch.stack(followed, 1)
 
-    def ask(self, seen: Tensor, cond: Tensor, places: Tensor, moves: Tensor) -> Tensor:
-        """Say how actors go on, (B, A, L).
+    def ask(self, seen: Tensor, action: Tensor, places: Tensor, moves: Tensor) -> Tensor:
+        """Say how actors go on, logits (B, A, L).
 
-        seen (B, A, 7, h, w): a glimpse of each; cond (B, W); places (B, A, 3), to which they came
-        by `moves`, the same.
+        seen (B, A, 7, h, w): a glimpse of each; action, a token (B, ...); places (B, A, 3), to
+        which they came by `moves`, the same.
         """
         actors, device = places.shape[1], places.device
         looked = self.look(seen.flatten(0, 1)).unflatten(0, (-1, actors))
-        parts = [looked, cond[:, None].expand(-1, actors, -1)]
+        parts = [looked, action[:, None].expand(-1, actors, -1)]
         parts.append(_is(places[..., 2], torch.arange(self.drawings, device=device)))
         for axis, reach in enumerate(REACH_PX):
             parts.append(_is(moves[..., axis] + reach, torch.arange(MOVES[axis], device=device)))

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 from tqdm import tqdm
 
 from games.platformer.level import FRAME
@@ -43,7 +42,7 @@ class Footage:
     for the first); `changes` (n, 2): the (episode, tick) at which the held buttons changed; `bare`
     (N, 48, h, w) uint8 the levels with nobody in them; `casts` (N, D, 4, H, W) the actors'
     drawings; `places` (N, K + 1, T, A, 3): top, left and drawing of actors in the frames of
-    `held`; `restarts` (N, K + 1, T): whether the player has just been put back to the start there.
+    `held`; `restarts` (N, K + 1): whether the player has just been put back to the start there.
     """
 
     codec: Codec
@@ -86,17 +85,6 @@ class Footage:
     def gather(self, index: NDArray[np.int64], device: torch.device) -> Tensor:
         """Return latents (*index.shape, 48, h, w) float32 on `device`."""
         return self._latents(self.cells, index, device)
-
-    def pictures(
-        self, episodes: NDArray[np.int64], times: NDArray[np.int64], device: torch.device
-    ) -> Tensor:
-        """Return scenery and frame at these moments (n,) as one picture, (n, H, W, 6) uint8."""
-        rows, frames = (torch.from_numpy(i) for i in (episodes, self.held[episodes, times, 0]))
-        parts = [
-            F.pixel_shuffle(cells.index_select(0, index.to(cells.device)).to(device), CELL)
-            for cells, index in ((self.bare, rows), (self.cells, frames))
-        ]
-        return torch.cat(parts, 1).permute(0, 2, 3, 1)
 
     def _latents(self, cells: Tensor, index: NDArray[np.int64], device: torch.device) -> Tensor:
         flat = torch.from_numpy(index.reshape(-1)).to(cells.device)

@@ -1,9 +1,9 @@
 """The painter: a frame's latents from the frame before it, by what the network says of every pixel.
 
-A pixel is kept, or taken from the scenery (what is uncovered) or from the sink (what starts anew),
-or changed. Actors are laid over it: each one of its drawings, in one place. Copies keep colours
-and edges that the network need not know: it only says from where (dynamic filters, after Finn et
-al., arXiv 1605.07157).
+A pixel is kept, or taken from the scenery (what is uncovered) or from the sink (what starts anew).
+Actors are laid over it: each one of its drawings, in one place. Copies keep colours and edges that
+the network need not know: it only says from where (after Finn et al., arXiv 1605.07157). It can
+change no pixel by itself, so what stands still stays for ever.
 """
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from world_model.codec import CELL, LATENT_SCALE, VALUES, Codec
+from world_model.codec import CELL, LATENT_SCALE, Codec
 
 PIXELS = CELL**2
 SOURCES = 2
 """Beside the previous frame itself: the scenery and the sink."""
 SOURCE_BIAS = -3.0
 """A network that knows nothing yet keeps the previous frame."""
-CHANGE_SCALE = 0.1
-"""About how much a pixel that changes does so from tick to tick (root mean square, in latents)."""
 
 
 class Painter(nn.Module):
@@ -30,18 +28,12 @@ class Painter(nn.Module):
     """
 
     borrowed: Tensor
-    parts = (SOURCES * PIXELS, VALUES)
-    channels = sum(parts)
-    """What the network says of a cell: which source each pixel has, what to change."""
+    channels = SOURCES * PIXELS
+    """What the network says of a cell: which source each pixel has."""
 
     def __init__(self) -> None:
         super().__init__()
         self.codec = Codec()
-
-    def bias(self) -> Tensor:
-        """Return the bias (channels,) with which a network starts that knows nothing yet."""
-        sources, changes = self.parts
-        return torch.cat([torch.full((sources,), SOURCE_BIAS), torch.zeros(changes)])
 
     def forward(
         self,
@@ -58,17 +50,14 @@ class Painter(nn.Module):
         and that one with nobody in it. cast (B, D, 4, H, W): drawings, RGB and opacity; places (B,
         T, A, 3): where each actor is, see `finding`.
         """
-        sources, changes = said.split(self.parts, 2)
-        shares = _shares(sources)
+        shares = _shares(said)
         if self.training:
             self.borrowed = shares.sum(2).mean()
         picture, opacity = _laid(cast, places, previous.shape[-2:])
-        bare = 1 - opacity
-        shares = shares * bare[:, :, None]
+        shares = shares * (1 - opacity)[:, :, None]
         lost = opacity + shares.sum(2)
         fixed = torch.stack([self._pixels(scenery), self._pixels(sink)], 1)
-        changes = CHANGE_SCALE * changes.unflatten(2, (3, PIXELS))
-        given = picture + (shares * fixed[:, None]).sum(2) + changes * bare
+        given = picture + (shares * fixed[:, None]).sum(2)
         # Pixels change by `steps`, and latents by no more: what is kept is kept to the bit.
         pixels, steps = self._pixels(previous), []
         for slot in range(said.shape[1]):

@@ -26,7 +26,16 @@ class WorldRun:
     plan: Plan
     crops: CropConfig = field(default_factory=CropConfig)
     ghost_share: float = 0.25
-    glimpses: int = 256
+
+
+@dataclass(frozen=True)
+class FinderRun:
+    """A training run of the finder: so many new `moments` a step."""
+
+    moments: int
+    lr: float
+    matrix_lr: float
+    plan: Plan
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,7 @@ class Preset:
     codec: CodecConfig
     dit: DiTConfig
     world: WorldRun
+    finder: FinderRun
     compiled: bool = False
 
 
@@ -54,6 +64,7 @@ PRESETS: Final = {
             RollOutConfig(start=1200, batch=40, whole_batch=12),
             Plan(steps=8700, warmup=200, decay=0.45),
         ),
+        finder=FinderRun(1024, 1e-3, 0.012, Plan(steps=7500, warmup=100, decay=0.6)),
     ),
     "gpu": Preset(
         episodes=8192,
@@ -67,6 +78,7 @@ PRESETS: Final = {
             RollOutConfig(start=2000),
             Plan(steps=12000, warmup=200, ema=0.999, checkpoint_every=1000),
         ),
+        finder=FinderRun(4096, 1e-3, 0.012, Plan(steps=12000, warmup=100, decay=0.6)),
         compiled=True,
     ),
     "mini": Preset(
@@ -81,6 +93,7 @@ PRESETS: Final = {
             RollOutConfig(start=3),
             Plan(steps=6, warmup=2, checkpoint_every=3),
         ),
+        finder=FinderRun(8, 1e-3, 0.012, Plan(steps=6, warmup=2, checkpoint_every=3)),
     ),
 }
 """`mini` draws nothing worth seeing; it takes every path in seconds, for tests."""

@@ -19,7 +19,7 @@ from world_model.schedule import window_sigmas
 class TickOutput(NamedTuple):
     """`head` (B, 48, h, w) finished latents; `window` (B, 4 + T, 48, h, w) for the next tick; `k`,
     `v` (B, depth, N, width) of the frame that has left the window; `trail` (B, 3, A, 3) for the
-    next tick; `x0` and `said` of every slot, as of `StepOutput`."""
+    next tick; `x0` of every slot, as of `StepOutput`."""
 
     head: Tensor
     window: Tensor
@@ -27,7 +27,6 @@ class TickOutput(NamedTuple):
     v: Tensor
     trail: Tensor
     x0: Tensor
-    said: Tensor
 
 
 class RollingStep(nn.Module):
@@ -57,7 +56,7 @@ class RollingStep(nn.Module):
         )
         following = torch.cat([window[:, :2], window[:, 3:4], slide(out.x0, sigmas, noise)], 1)
         trail = torch.cat([trail[:, :1], trail[:, 2:], out.places[:, :1]], 1)
-        return TickOutput(out.x0[:, 0], following, out.k, out.v, trail, out.x0, out.said)
+        return TickOutput(out.x0[:, 0], following, out.k, out.v, trail, out.x0)
 
 
 def slide(x0: Tensor, sigmas: Tensor, noise: Tensor) -> Tensor:

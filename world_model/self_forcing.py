@@ -23,7 +23,6 @@ from world_model.device import Compute
 from world_model.dit import TOKEN_CELLS
 from world_model.footage import Footage
 from world_model.rolling import RollingStep, RollOut
-from world_model.way import Way, actors_way
 
 Moments = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -48,15 +47,12 @@ class RollOutConfig:
 
 class Lesson(NamedTuple):
     """What a tick of the pool gave, and should have: x0 and target (B, T, 48, h, w), previous
-    (B, 48, h, w) true frame, `keep` (B, h, w): which cells the truth can judge, `said` (B, T, A,
-    L), and the `way` of actors."""
+    (B, 48, h, w) true frame, and `keep` (B, h, w): which cells the truth can judge."""
 
     x0: Tensor
     target: Tensor
     previous: Tensor
     keep: Tensor
-    said: Tensor
-    way: Way
 
 
 class Group:
@@ -89,20 +85,18 @@ class Group:
         target = self._cut(self.data.gather(self.data.held[self.episodes, self.now], device))
         previous = self.data.held[self.episodes, self.now - 1, :1]
         previous_frame = self._cut(self.data.gather(previous, device))
-        way = actors_way(self.data, self.episodes, self.now, device)
-        if self.crop_tokens is not None:
-            assert out.corners is not None
-            way = way.cropped(out.corners, self.crop_tokens, self.step.dit.config.grid)
+        places = torch.from_numpy(self.data.places[self.episodes, self.now]).to(device)
+        if out.corners is not None:
+            places = crop_places(places, out.corners)
         with self.compute.autocast():
-            result = out.tick(action, out.noise(), way.places)
+            result = out.tick(action, out.noise(), places)
         keep, entering = self._judgeable(target, previous_frame)
         error = (result.head.detach().float() - target[:, 0]).square().mean(1)
         tracks = F.avg_pool2d(error * keep, TOKEN_CELLS).amax((1, 2)) < self.gate
         self.now += 1
         self.done = (~tracks | entering).cpu().numpy() | (self.now > self.data.ticks)
         keep = keep * tracks[:, None, None]
-        way = way._replace(seen=way.seen * tracks[:, None, None])
-        return Lesson(result.x0, target, previous_frame[:, 0], keep, result.said, way)
+        return Lesson(result.x0, target, previous_frame[:, 0], keep)
 
     def _judgeable(self, target: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
         """Tell which cells (B, h, w) a world can know, and which worlds (B,) to leave.

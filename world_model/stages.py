@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from games.platformer.physics import BUTTONS, TICKS_PER_SECOND
@@ -21,13 +21,12 @@ from world_model.distributed import Ranks
 from world_model.dit import RollingDiT
 from world_model.errors import DataError
 from world_model.footage import load_footage
-from world_model.presets import PRESETS, WorldRun
+from world_model.presets import PRESETS, Preset, WorldRun
+from world_model.train_finder import FinderTask
 from world_model.train_world import WorldTask
-from world_model.trainer import Plan, Trainer
+from world_model.trainer import Plan, Task, Trainer
 from world_model.weights import read_weights, start_from
-
-FINDER_GLIMPSES = 1024
-"""Looked at in a step that does nothing else."""
+from world_model.world import CONFIG_FILE, read_config
 
 
 def train_world(
@@ -39,23 +38,12 @@ def train_world(
     device: str | None = None,
     seed: int = 0,
     beginning: Path | None = None,
-    finder_only: bool = False,
 ) -> None:
-    """Train a world on a recording into `out`; it begins as `beginning`, a bundle, if not anew.
-
-    With `finder_only` nothing but how actors move is learned, from many more glimpses a step.
-    """
+    """Train a world on a recording into `out`; it begins as `beginning`, a bundle, if not anew."""
     size = PRESETS[preset]
     compute, ranks = _set_up(device, seed)
     recording = Recording.load(data)
-    config = WorldConfig(
-        name="platformer",
-        game="platformer",
-        buttons=BUTTONS,
-        fps=TICKS_PER_SECOND,
-        dit=size.dit,
-        codec=size.codec,
-    )
+    config = _config(size)
     footage = load_footage(
         recording,
         fit_codec(recording),
@@ -75,45 +63,106 @@ def train_world(
         roll_out=run.roll_out,
         crops=run.crops,
         ghost_share=run.ghost_share,
-        glimpses=FINDER_GLIMPSES if finder_only else run.glimpses,
-        finder_only=finder_only,
         compiled=size.compiled,
     )
     if beginning is not None:
-        fresh = start_from(task.dit, read_weights(beginning))
-        if ranks.first and fresh:
-            tqdm.write(f"{beginning}: has no {', '.join(fresh)}; they start anew", file=sys.stderr)
-    trainer = Trainer(task, _plan(run.plan, steps, seed), out, ranks)
+        _begin(task.dit, beginning, read_weights(beginning), ranks)
+    _run(task, _plan(run.plan, steps, seed), out, config, ranks)
+
+
+def train_finder(
+    preset: str,
+    out: Path,
+    *,
+    steps: int | None = None,
+    device: str | None = None,
+    seed: int = 0,
+    beginning: Path | None = None,
+) -> None:
+    """Train a finder into `out`; it begins as that of `beginning`, a bundle, if not anew."""
+    size = PRESETS[preset]
+    compute, ranks = _set_up(device, seed)
+    config, run = _config(size), size.finder
+    task = FinderTask(config, compute, moments=run.moments, lr=run.lr, matrix_lr=run.matrix_lr)
+    plan = run.plan
+    if beginning is not None:
+        _begin(task.finder, beginning, _finder_weights(read_weights(beginning)), ranks)
+        plan = _gentler_plan(plan)
+    _run(task, _plan(plan, steps, seed), out, config, ranks)
+
+
+def _config(size: Preset) -> WorldConfig:
+    return WorldConfig(
+        name="platformer",
+        game="platformer",
+        buttons=BUTTONS,
+        fps=TICKS_PER_SECOND,
+        dit=size.dit,
+        codec=size.codec,
+    )
+
+
+def _begin(module: nn.Module, bundle: Path, weights: dict[str, Tensor], ranks: Ranks) -> None:
+    fresh = start_from(module, weights)
+    if ranks.first and fresh:
+        tqdm.write(f"{bundle}: has no {', '.join(fresh)}; they start anew", file=sys.stderr)
+
+
+def _run(task: Task, plan: Plan, out: Path, config: WorldConfig, ranks: Ranks) -> None:
+    trainer = Trainer(task, plan, out, ranks)
     trainer.run(config=config.to_dict())
     if ranks.first:
-        trainer.ema_module()
-        trainer.finish(task.dit)
+        trainer.finish(trainer.ema_module())
     ranks.leave()
 
 
 def _gentler(run: WorldRun) -> WorldRun:
-    """Return a run for weights that know something already: with lower rates, which soon fall, and
-    with roll-outs at once."""
+    """Return a run for weights that know something already, with roll-outs at once."""
     return replace(
         run,
-        plan=replace(run.plan, peak=0.6, decay=0.8),
+        plan=_gentler_plan(run.plan),
         roll_out=replace(run.roll_out, start=run.plan.warmup),
     )
 
 
-def load_dit(directory: Path) -> tuple[WorldConfig, RollingDiT]:
-    """Load a world's averaged weights, also those of a run that still goes on."""
-    groups, state = load_checkpoint(directory)
-    if state["task"] != WorldTask.name:
-        raise DataError(f"{directory}: holds a {state['task']}, not a world")
-    config = WorldConfig.from_dict(state["config"])
+def _gentler_plan(plan: Plan) -> Plan:
+    """Return a plan for weights that know something already: lower rates, which soon fall."""
+    return replace(plan, peak=0.6, decay=0.8)
+
+
+def load_dit(world: Path, finder: Path) -> tuple[WorldConfig, RollingDiT]:
+    """Put a world's and a finder's averaged weights together, also of runs that still go on.
+
+    Either may be a bundle instead of a run directory.
+    """
+    config, weights = _trained(world, WorldTask.name)
+    _, following = _trained(finder, FinderTask.name)
     dit = RollingDiT(config)
-    dit.load_state_dict(_averaged(groups))
+    try:
+        dit.load_state_dict(weights)
+        dit.finder.load_state_dict(_finder_weights(following) or following)
+    except RuntimeError as error:
+        raise DataError(f"{world}, {finder}: are not of one world ({error})") from None
     return config, dit.eval()
 
 
-def _averaged(groups: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
-    return groups.get("final", groups["ema"])
+def _trained(directory: Path, task: str) -> tuple[WorldConfig, dict[str, Tensor]]:
+    if (directory / CONFIG_FILE).exists():
+        return read_config(directory), read_weights(directory)
+    groups, state = load_checkpoint(directory)
+    if state["task"] != task:
+        raise DataError(f"{directory}: holds a {state['task']}, not a {task}")
+    return WorldConfig.from_dict(state["config"]), groups.get("final", groups["ema"])
+
+
+def _finder_weights(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return what of a whole network's weights is its finder's."""
+    prefix = "finder."
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in weights.items()
+        if name.startswith(prefix)
+    }
 
 
 def _plan(plan: Plan, steps: int | None, seed: int) -> Plan:

@@ -18,21 +18,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from world_model.actions import DROPPED, UNKNOWN, mark_token
-from world_model.cast import NOWHERE
-from world_model.codec import LATENT_SCALE
 from world_model.config import WorldConfig
 from world_model.crops import MOVED, crop, crop_places, moving_corners, open_edges
 from world_model.device import Compute
 from world_model.dit import RollingDiT
 from world_model.errors import DataError
-from world_model.finding import errors, glimpses
 from world_model.footage import Footage
 from world_model.ghosts import haunt
 from world_model.optim import build_optimizers
 from world_model.rolling import RollingStep, RollOut
 from world_model.schedule import staircase
 from world_model.self_forcing import Group, RollOutConfig, recorded_start
-from world_model.way import Way, actors_way
 
 SLOT_WEIGHTS = (1.0, 0.5, 0.3, 0.2, 0.2)
 MOTION_WEIGHT = 11.0
@@ -46,10 +42,6 @@ SMALL_ERROR = 0.02
 """Root mean square error of a cell below which errors count by their square."""
 BORROWING_COST = 3e-3
 """For taking a pixel from the sink where it does not matter: there, the sink may show an actor."""
-FIND_COST = 0.1
-"""Of a nat of doubt about how the player moves and looks."""
-OTHERS_WEIGHT = 0.3
-"""Of what is said of another actor, which is easier and costs a game less."""
 CLIP_TICKS = 4
 EARLY_TICKS = 12
 CHANGE_SHARE, EARLY_SHARE, RESTART_SHARE = 0.5, 0.2, 0.25
@@ -72,7 +64,8 @@ class CropConfig:
 
 
 class WorldTask:
-    """Trains the rolling diffusion transformer on recorded play."""
+    """Trains the rolling diffusion transformer on recorded play; not its finder, see
+    `train_finder`."""
 
     name = "world"
 
@@ -88,8 +81,6 @@ class WorldTask:
         roll_out: RollOutConfig,
         crops: CropConfig,
         ghost_share: float,
-        glimpses: int,
-        finder_only: bool = False,
         compiled: bool = False,
     ) -> None:
         longest = max(CLIP_FRAMES, config.window.cache_frames + 1 + SHEET_TICKS)
@@ -99,67 +90,26 @@ class WorldTask:
             )
         self.config, self.data, self.compute = config, data, compute
         self.batch, self.roll_out, self.crops = batch, roll_out, crops
-        self.ghost_share, self.glimpses, self.finder_only = ghost_share, glimpses, finder_only
+        self.ghost_share = ghost_share
         self.dit = RollingDiT(config)
         self.dit.painter.codec = data.codec
         self.dit.to(compute.device)
-        if finder_only:
-            self.dit.requires_grad_(False)
-            self.dit.finder.requires_grad_()
+        self.dit.finder.requires_grad_(False)
         self.module: nn.Module = self.dit
         self._clip = torch.compile(self.dit.clip) if compiled else self.dit.clip
         self.optimizers = build_optimizers(
             self.dit, lr=lr, matrix_lr=matrix_lr, matrices=self.dit.matrices, dtype=compute.dtype
         )
-        self._restarts = np.argwhere(data.restarts[:, :, 0])
+        self._restarts = np.argwhere(data.restarts)
         self._pool: list[Group] = []
         slots = config.window.slots
         self.weights = torch.tensor(SLOT_WEIGHTS[:slots], device=compute.device)
-        others = [OTHERS_WEIGHT] * (config.cast.actors - 1)
-        self.actor_weights = torch.tensor([1.0, *others], device=compute.device)
         self.stairs = torch.from_numpy(staircase(slots, config.window.shift)).to(compute.device)
 
     def losses(self, step: int, rng: np.random.Generator, /) -> dict[str, Tensor]:
-        """Return the weighted errors of latents, by clips or by roll-outs, and of actors."""
-        if self.finder_only:
-            return self._glimpse_losses(rng, torch.zeros((), device=self.compute.device))
+        """Return the weighted errors of latents, by clips or by roll-outs."""
         rolls = step >= self.roll_out.start and rng.random() < self.roll_out.share
-        losses = self._roll_out_losses(rng) if rolls else self._held_branch_losses(rng)
-        return losses | self._glimpse_losses(rng, losses["loss"])
-
-    def _glimpse_losses(self, rng: np.random.Generator, loss: Tensor) -> dict[str, Tensor]:
-        """Train the finder on glimpses alone: physics is near, and a glimpse costs next to nothing.
-
-        Returns `loss` with this added, and the share of these in which the player is elsewhere.
-        """
-        device, batch = self.compute.device, self.glimpses
-        episodes = rng.integers(self.data.episodes, size=batch)
-        times = rng.integers(1, self.data.ticks + 1, size=batch)
-        if len(self.data.changes):
-            at_changes = self.data.changes[rng.integers(len(self.data.changes), size=batch // 4)]
-            episodes[: batch // 4], times[: batch // 4] = at_changes.T
-        before, last, now = (
-            torch.from_numpy(self.data.places[episodes, (times + ago).clip(min=0), 0]).to(device)
-            for ago in (-2, -1, 0)
-        )
-        action = torch.from_numpy(self.data.actions[episodes, times]).to(device)
-        seen = glimpses(self.data.pictures(episodes, times - 1, device), last)
-        inside = seen[:, :, -1:].float()
-        shown = (seen[:, :, :-1].float() / 127.5 - 1) * LATENT_SCALE
-        sigma = self._jittered(torch.Size((batch, 1, len(self.stairs))))[:, 0, 0]
-        restarts = torch.from_numpy(self.data.restarts[episodes, times, 0]).to(device).float()
-        restarts = F.pad(restarts[:, None], (0, now.shape[1] - 1))
-        with self.compute.autocast():
-            seen = torch.cat([shown * inside, inside], 2)
-            said = self.dit.finder.ask(seen, self.dit.condition(sigma, action), last, last - before)
-        there = (last[..., 0] != NOWHERE[0]).float()
-        error, wrong = errors(said, now, last, restarts)
-        cost = (error * there * self.actor_weights).sum() / batch
-        return {
-            "loss": loss + FIND_COST * cost,
-            "glimpsed": cost,
-            "glimpse_missed": wrong[:, 0].mean(),
-        }
+        return self._roll_out_losses(rng) if rolls else self._held_branch_losses(rng)
 
     def _held_branch_losses(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Train on recorded clips, whole or cropped to where something moves."""
@@ -183,14 +133,13 @@ class WorldTask:
         sigmas = self._jittered(target.shape[:3])
         haunt(clean, sigmas, self.data, episodes, frames, rng, share=self.ghost_share)
         scenery, cast = self.data.scenery(episodes, device), self.data.cast(episodes, device)
-        way = actors_way(self.data, np.broadcast_to(rows, heads.shape), heads, device)
+        places = torch.from_numpy(self.data.places[rows, heads]).to(device)
         trail = torch.from_numpy(self.data.places[rows, times, 0]).to(device)
         corners, unknown = None, torch.zeros(1, dtype=torch.bool, device=device)
         if cropped:
             size = self.crops.tokens
             corners = moving_corners(clean[:, -CLIP_TICKS:], target[:, :, 0], size)
-            way = way.cropped(corners, size, self.config.grid)
-            trail = crop_places(trail, corners)
+            places, trail = (crop_places(part, corners) for part in (places, trail))
             clean, plan, target, scenery = (
                 crop(part, corners, size) for part in (clean, plan, target, scenery)
             )
@@ -198,7 +147,7 @@ class WorldTask:
         context_sigma = self._context_sigmas(clean.shape[:2])
         entering = torch.zeros_like(plan[:, :, :1])
         with self.compute.autocast():
-            x0, said = self._clip(
+            x0 = self._clip(
                 scenery,
                 _noised(clean, context_sigma, channels),
                 context_sigma,
@@ -208,12 +157,12 @@ class WorldTask:
                 actions[:, :, None].expand(-1, -1, slots, -1),
                 trail,
                 cast,
-                way.places,
+                places,
                 corners,
             )
         moved = _moved(target, clean[:, -CLIP_TICKS:])
         keep = (~(unknown & (moved > MOVED))).float()
-        return self._find_errors(self._errors(x0, target, moved, keep), said, way)
+        return self._errors(x0, target, moved, keep)
 
     def _roll_out_losses(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Advance one group of the pool of self-played worlds by a tick."""
@@ -229,12 +178,11 @@ class WorldTask:
                 for tokens, batch in whole + crops * config.groups
             ]  # fmt: skip
         lesson = self._pool[int(rng.integers(len(self._pool)))].advance(rng)
-        x0, target, previous, keep, said = (part[:, None] for part in lesson[:-1])
-        way = Way(*(part[:, None] for part in lesson.way))
+        x0, target, previous, keep = (part[:, None] for part in lesson)
         keep = keep[:, :, None].expand(-1, -1, target.shape[2], -1, -1)
         losses = self._errors(x0, target, _moved(target, previous), keep)
         tracking = lesson.keep.amax((1, 2)).mean()
-        return self._find_errors(losses, said, way) | {"tracking": tracking}
+        return losses | {"tracking": tracking}
 
     def _choose_clips(
         self, rng: np.random.Generator, length: int, batch: int
@@ -307,28 +255,6 @@ class WorldTask:
         loss = ((distance * weight).mean((3, 4)) * self.weights).sum() / windows
         head = (error[:, :, 0] * keep[:, :, 0]).mean((2, 3)).sum() / windows
         return {"loss": loss + BORROWING_COST * self.dit.painter.borrowed, "head_mse": head}
-
-    def _find_errors(self, losses: dict[str, Tensor], said: Tensor, way: Way) -> dict[str, Tensor]:
-        """Add the errors of following actors to `losses`: said (B, P, T, A, L), and their `way`.
-
-        `missed` is the share of heads in which the player is elsewhere, `others_missed` that of the
-        other actors.
-        """
-        flat = (part.flatten(0, 3) for part in (said, *way[:3]))
-        error, wrong = (part.reshape(way.seen.shape) for part in errors(*flat))
-        weights = self.weights[:, None] * self.actor_weights
-        loss = (error * way.seen * weights).sum() / way.seen[:, :, 0, 0].sum().clamp(min=1)
-        heads, wrong = way.seen[:, :, 0], wrong[:, :, 0] * way.seen[:, :, 0]
-        missed, others_missed = (
-            wrong[:, :, part].sum() / heads[:, :, part].sum().clamp(min=1)
-            for part in (slice(0, 1), slice(1, None))
-        )
-        return losses | {
-            "loss": losses["loss"] + FIND_COST * loss,
-            "find": loss,
-            "missed": missed,
-            "others_missed": others_missed,
-        }
 
     @torch.no_grad()
     def samples(self, module: nn.Module) -> NDArray[np.uint8]:

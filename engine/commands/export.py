@@ -26,7 +26,15 @@ def export() -> None:
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("runs/world"),
     show_default=True,
-    help="Run directory of the world.",
+    help="Run directory of the world, or a bundle.",
+)
+@click.option(
+    "--finder",
+    "finder_dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("runs/finder"),
+    show_default=True,
+    help="Run directory of its finder, or a bundle.",
 )
 @click.option(
     "--out",
@@ -43,7 +51,7 @@ def export() -> None:
     show_default=True,
     help="Length of the parity roll-out.",
 )
-def export_bundle(*, world_dir: Path, out: Path, name: str, ticks: int) -> None:
+def export_bundle(*, world_dir: Path, finder_dir: Path, out: Path, name: str, ticks: int) -> None:
     """Write the graphs `step`, `decode` and `encode`, and prove them equal to torch.
 
     Exits 1 if ONNX Runtime and torch differ by more than a hundredth after the roll-out.
@@ -55,7 +63,7 @@ def export_bundle(*, world_dir: Path, out: Path, name: str, ticks: int) -> None:
     from world_model.stages import load_dit
 
     with told_to_the_user():
-        config, dit = load_dit(world_dir)
+        config, dit = load_dit(world_dir, finder_dir)
         write_bundle(replace(config, name=name), dit, out)
         parity = roll_out_parity(out, ticks)
     megabytes = sum(path.stat().st_size for path in out.iterdir()) / 1e6

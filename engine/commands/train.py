@@ -1,4 +1,4 @@
-"""`rollplay train world`: training, resumable."""
+"""`rollplay train world` and `rollplay train finder`: training, resumable."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from engine.commands.errors import told_to_the_user
 from engine.commands.training_options import (
     data_option,
     device_option,
+    from_option,
     out_option,
     preset_option,
     run_seed_option,
@@ -19,7 +20,7 @@ from engine.commands.training_options import (
 
 @click.group()
 def train() -> None:
-    """Train a world.
+    """Train a world: the network that draws it, and the one that follows who moves in it.
 
     Also under torchrun: several processes share each step's batch.
     """
@@ -29,15 +30,7 @@ def train() -> None:
 @preset_option
 @data_option
 @out_option("runs/world")
-@click.option(
-    "--from",
-    "beginning",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="World bundle whose weights to begin with.",
-)
-@click.option(
-    "--finder-only", is_flag=True, help="Learn nothing but how actors move, which is quick."
-)
+@from_option
 @steps_option
 @device_option
 @run_seed_option
@@ -47,7 +40,6 @@ def world(
     data: Path,
     out: Path,
     beginning: Path | None,
-    finder_only: bool,
     steps: int | None,
     device: str | None,
     seed: int,
@@ -56,14 +48,29 @@ def world(
     from world_model.stages import train_world
 
     with told_to_the_user():
-        train_world(
-            preset,
-            data,
-            out,
-            steps=steps,
-            device=device,
-            seed=seed,
-            beginning=beginning,
-            finder_only=finder_only,
-        )
+        train_world(preset, data, out, steps=steps, device=device, seed=seed, beginning=beginning)
     click.echo(f"{out}: world trained")
+
+
+@train.command()
+@preset_option
+@out_option("runs/finder")
+@from_option
+@steps_option
+@device_option
+@run_seed_option
+def finder(
+    *,
+    preset: str,
+    out: Path,
+    beginning: Path | None,
+    steps: int | None,
+    device: str | None,
+    seed: int,
+) -> None:
+    """Learn how actors move, from moments drawn for it; needs no recording."""
+    from world_model.stages import train_finder
+
+    with told_to_the_user():
+        train_finder(preset, out, steps=steps, device=device, seed=seed, beginning=beginning)
+    click.echo(f"{out}: finder trained")

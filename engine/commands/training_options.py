@@ -24,6 +24,12 @@ data_option = click.option(
     show_default=True,
     help="Recording made by `rollplay collect`.",
 )
+from_option = click.option(
+    "--from",
+    "beginning",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="World bundle whose weights to begin with.",
+)
 steps_option = click.option(
     "--steps", type=click.IntRange(1), help="Steps to train [default: the preset's]."
 )

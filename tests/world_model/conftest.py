@@ -79,7 +79,7 @@ def numbered(byte_codec: Codec) -> Callable[[WorldConfig, NDArray[np.bool_]], Fo
             torch.full((len(held), *config.latent_shape), 255, dtype=torch.uint8),
             torch.zeros(len(held), cast.drawings, 4, cast.height, cast.width),
             np.zeros((*branches.held.shape, cast.actors, 3), np.int64),
-            np.zeros(branches.held.shape, np.bool_),
+            np.zeros(branches.held.shape[:2], np.bool_),
         )
 
     return build

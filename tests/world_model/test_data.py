@@ -127,14 +127,14 @@ def test_a_held_branchs_actors_are_where_the_recording_finds_them_if_it_follows_
 
 def test_restarts_are_the_ticks_after_which_a_player_is_back_at_its_start() -> None:
     places, restarts = follow_actors(collect(24, 60, seed=7), 1)
-    players, restarted = places[:, :, 0, 0, :2], restarts[:, :, 0]
-    back = np.argwhere(restarted)
+    players = places[:, :, 0, 0, :2]
+    back = np.argwhere(restarts)
     assert len(back) > 5
     for episode, tick in back:
         np.testing.assert_array_equal(players[episode, tick], players[episode, 0])
     leaps = np.abs(np.diff(players, axis=1)).max(-1) > 16
     assert leaps.any()
-    assert restarted[:, 1:][leaps].all()
+    assert restarts[:, 1:][leaps].all()
 
 
 def test_each_episode_has_frames_of_its_own(recording: Recording) -> None:

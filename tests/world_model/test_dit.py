@@ -18,7 +18,6 @@ from world_model.actions import MARKS
 from world_model.cache import CacheIndex
 from world_model.config import WorldConfig
 from world_model.dit import RollingDiT, StepOutput
-from world_model.finding import moved
 from world_model.painter import SOURCE_BIAS, SOURCES
 from world_model.rope import rotate
 from world_model.schedule import window_sigmas
@@ -92,15 +91,9 @@ class Clip:
 
     def run(self, dit: RollingDiT, corners: Tensor | None = None) -> Tensor:
         with torch.no_grad():
-            return self.outputs(dit, corners)[0]
+            return self.outputs(dit, corners)
 
-    def at(self, dit: RollingDiT, tick: int) -> tuple[Tensor, Tensor]:
-        """Run it, and look at window `tick` alone: x0 and what is said."""
-        with torch.no_grad():
-            x0, said = self.outputs(dit)
-        return x0[:, tick], said[:, tick]
-
-    def outputs(self, dit: RollingDiT, corners: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def outputs(self, dit: RollingDiT, corners: Tensor | None = None) -> Tensor:
         sigmas = torch.from_numpy(window_sigmas(dit.window))
         return dit.clip(
             self.scenery, self.clean, sigmas[:1].expand(BATCH, CLEAN), self.clean_actions,
@@ -147,8 +140,8 @@ class Naive:
         return seen
 
     @torch.no_grad()
-    def run(self, moment: Moment) -> tuple[Tensor, Tensor]:
-        """Return x0 of the slots, and what is said of actors."""
+    def run(self, moment: Moment) -> Tensor:
+        """Return x0 of the slots."""
         dit, head = self.dit, moment.clean.shape[1]
         channels = dit.config.codec.channels
         clean, scenery = moment.clean[:, :, :channels], moment.scenery[:, :channels]
@@ -170,13 +163,10 @@ class Naive:
             x = block(x, seen.cond, lambda q, k, v: self.attend(q, k, v, head))
         told = dit._tell(x[:, head:], seen.slots(head))
         base = moment.clean[:, -1] / (1 - window[0])
-        pictures = dit._pictures(moment.scenery, base)
-        trail = moment.trail_of_window()
-        said, _ = dit.finder(seen.cond[:, head:], pictures, trail, moment.places)
-        painted = dit.painter(
+        painted: Tensor = dit.painter(
             told, base, moment.clean[:, 0], moment.scenery, moment.cast, moment.places
         )
-        return painted, said
+        return painted
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, head: int) -> Tensor:
         mixed = []
@@ -216,7 +206,7 @@ def step_at(dit: RollingDiT, moment: Moment) -> StepOutput:
 @pytest.mark.parametrize("tick", range(TICKS))
 def test_a_clip_equals_plain_attention(dit: RollingDiT, clip: Clip, tick: int) -> None:
     expected = Naive(dit).run(clip.moment(tick))
-    torch.testing.assert_close(clip.at(dit, tick), expected, **TOLERANCE)
+    torch.testing.assert_close(clip.run(dit)[:, tick], expected, **TOLERANCE)
 
 
 @pytest.mark.parametrize("frames", range(2, CLEAN + 1))
@@ -225,13 +215,13 @@ def test_a_step_on_the_cache_equals_plain_attention(
 ) -> None:
     moment = clip.moment(TICKS - 1).cut(frames)
     out = step_at(dit, moment)
-    torch.testing.assert_close((out.x0, out.said), Naive(dit).run(moment), **TOLERANCE)
+    torch.testing.assert_close(out.x0, Naive(dit).run(moment), **TOLERANCE)
 
 
 @pytest.mark.parametrize("tick", range(TICKS))
 def test_clip_and_step_are_one_network(dit: RollingDiT, clip: Clip, tick: int) -> None:
     stepped = step_at(dit, clip.moment(tick))
-    torch.testing.assert_close(clip.at(dit, tick), (stepped.x0, stepped.said), **TOLERANCE)
+    torch.testing.assert_close(clip.run(dit)[:, tick], stepped.x0, **TOLERANCE)
 
 
 @pytest.mark.parametrize("recent", [1, 4])
@@ -242,7 +232,7 @@ def test_they_are_one_for_other_caches_too(
     dit = stir(RollingDiT(replace(tiny, window=window)))
     tick = TICKS - 1
     stepped = step_at(dit, clip.moment(tick))
-    torch.testing.assert_close(clip.at(dit, tick), (stepped.x0, stepped.said), **TOLERANCE)
+    torch.testing.assert_close(clip.run(dit)[:, tick], stepped.x0, **TOLERANCE)
 
 
 def disturbed(x: Tensor, *at: int | slice) -> Tensor:
@@ -331,10 +321,9 @@ def test_where_actors_are_is_found_if_it_is_not_told(dit: RollingDiT, clip: Clip
         trail = moment.trail_of_window()
         alone = dit.step(window, sigmas, actions, *memory, trail, clip.cast)
         again = dit.step(window, sigmas, actions, *memory, trail, clip.cast, places=alone.places)
-    last, frame = trail[:, 2], config.frame_shape[:2]
-    for slot in range(config.window.slots):
-        last = moved(alone.said[:, slot], last, trail[:, 0], frame)
-        assert torch.equal(alone.places[:, slot], last)
+        base = window[:, 3] / (1 - sigmas[0])
+        found = dit.finder(dit._pictures(window[:, 0], base), actions[:, 1:], trail)
+    assert torch.equal(alone.places, found)
     assert torch.equal(again.places, alone.places)
     assert torch.equal(alone.x0, again.x0)
 
@@ -342,7 +331,7 @@ def test_where_actors_are_is_found_if_it_is_not_told(dit: RollingDiT, clip: Clip
 @torch.no_grad()
 def test_what_is_said_to_stay_goes_on_to_the_bit_seen_or_not(dit: RollingDiT, clip: Clip) -> None:
     nn.init.zeros_(dit.tell.weight)
-    dit.tell.bias.fill_(0).view(-1)[: dit.painter.parts[0]] = -60.0
+    nn.init.constant_(dit.tell.bias, -60.0)
     moment = replace(clip.moment(0), cast=torch.zeros_like(clip.cast))
     previous = moment.clean[:, -1:] / (1 - window_sigmas(dit.window)[0])
     x0 = step_at(dit, moment).x0
@@ -353,14 +342,14 @@ def test_what_is_said_to_stay_goes_on_to_the_bit_seen_or_not(dit: RollingDiT, cl
 def test_how_actors_move_is_seen_in_pixels_that_the_large_network_cannot_see(
     dit: RollingDiT, clip: Clip
 ) -> None:
-    moment = clip.moment(0)
+    moment, pictures = clip.moment(0), []
+    dit.finder.register_forward_pre_hook(lambda _, given: pictures.append(given[0]))
     out = step_at(dit, moment)
-    channels = dit.config.codec.channels
     unseen = moment.scenery.clone()
-    unseen[:, channels:] += 1.0
+    unseen[:, dit.config.codec.channels :] += 1.0
     other = step_at(dit, replace(moment, scenery=unseen))
     torch.testing.assert_close((other.k, other.v), (out.k, out.v), rtol=0, atol=0)
-    assert (other.said - out.said).abs().amax() > 1e-3
+    assert (pictures[0] - pictures[len(pictures) // 2]).abs().amax() > 1e-3
 
 
 @torch.no_grad()
@@ -375,9 +364,11 @@ def test_the_player_and_other_actors_are_marked_apart(dit: RollingDiT, clip: Cli
 
 
 def test_gradients_reach_every_weight(dit: RollingDiT, clip: Clip) -> None:
-    x0, said = clip.outputs(dit)
-    (x0.square().sum() + said.square().sum()).backward()
+    dit.finder.requires_grad_(False)  # it is trained apart
+    clip.outputs(dit).square().sum().backward()
     for name, param in dit.named_parameters():
+        if not param.requires_grad:
+            continue
         assert param.grad is not None, name
         assert param.grad.abs().amax() > 0, name
 

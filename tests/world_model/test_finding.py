@@ -26,7 +26,7 @@ from world_model.finding import (
     split,
 )
 
-DRAWINGS, COND = 4, 5
+DRAWINGS, TOKEN = 4, 5
 FRAME = (40, 56)
 GRID = (FRAME[0] // CELL, FRAME[1] // CELL)
 SURE = 50.0
@@ -94,79 +94,65 @@ def test_a_glimpse_is_the_pixels_around_a_place_and_blank_outside(place: tuple[i
 
 @pytest.fixture
 def finder(stir: Callable[[nn.Module], Finder]) -> Finder:
-    return stir(Finder(COND, DRAWINGS)).eval()
+    return stir(Finder(TOKEN, DRAWINGS)).eval()
 
 
 def inputs(slots: int = 3, actors: int = 2) -> tuple[Tensor, Tensor, Tensor]:
-    """What a finder is given: conditions, pictures and the trail of two worlds."""
+    """What a finder is given: pictures, actions and the trail of two worlds."""
     generator = torch.Generator().manual_seed(5)
-    shapes = (2, slots, COND), (2, *FRAME, 6)
-    cond, pictures = (torch.randn(shape, generator=generator) for shape in shapes)
+    shapes = (2, *FRAME, 6), (2, slots, TOKEN)
+    pictures, actions = (torch.randn(shape, generator=generator) for shape in shapes)
     trail = torch.randint(8, 20, (2, 3, actors, 3), generator=generator)
     trail[..., 2] %= DRAWINGS
-    return cond, pictures, trail
+    return pictures, actions, trail
 
 
 @torch.no_grad()
 def test_actors_are_followed_slot_by_slot(finder: Finder) -> None:
-    cond, pictures, trail = inputs()
-    told, places = finder(cond, pictures, trail)
-    assert (told.shape, places.shape) == ((2, 3, 2, LOGITS), (2, 3, 2, 3))
+    pictures, actions, trail = inputs()
+    places = finder(pictures, actions, trail)
+    assert places.shape == (2, 3, 2, 3)
     start, before, last = trail.unbind(1)
     for slot in range(3):
-        one = cond[:, slot : slot + 1], pictures
-        alone, there = finder(*one, torch.stack([start, before, last], 1))
-        torch.testing.assert_close(told[:, slot], alone[:, 0])
-        assert torch.equal(places[:, slot], moved(alone[:, 0], last, start, FRAME))
-        assert torch.equal(places[:, slot], there[:, 0])
+        said = finder.ask(glimpses(pictures, last), actions[:, slot], last, last - before)
+        assert said.shape == (2, 2, LOGITS)
         before, last = last, places[:, slot]
+        assert torch.equal(last, moved(said, before, start, FRAME))
 
 
 @torch.no_grad()
-def test_places_that_are_given_are_used_as_they_are_told(finder: Finder) -> None:
-    cond, pictures, trail = inputs()
-    given = torch.randint(0, 30, (2, 3, 2, 3))
-    given[..., 2] %= DRAWINGS
-    told, places = finder(cond, pictures, trail, given)
-    assert torch.equal(places, given)
-    went_on = torch.stack([trail[:, 0], given[:, 0], given[:, 1]], 1)
-    alone, _ = finder(cond[:, 2:], pictures, went_on)
-    torch.testing.assert_close(told[:, 2], alone[:, 0])
-
-
-@torch.no_grad()
-def test_an_actor_is_asked_by_its_own_sight_alone(finder: Finder) -> None:
-    cond, pictures, trail = inputs()
+def test_an_actor_that_is_nowhere_changes_nothing_for_others(finder: Finder) -> None:
+    pictures, actions, trail = inputs()
     trail[:, :, 1] = torch.tensor(NOWHERE)
-    told, places = finder(cond, pictures, trail)
+    places = finder(pictures, actions, trail)
     assert torch.equal(places[:, :, 1], trail[:, 2:, 1].expand(-1, 3, -1)), "nowhere, it stays so"
-    alone, there = finder(cond, pictures, trail[:, :, :1])
-    torch.testing.assert_close(told[:, :, :1], alone)
-    assert torch.equal(places[:, :, :1], there)
+    assert torch.equal(places[:, :, :1], finder(pictures, actions, trail[:, :, :1]))
 
 
 @torch.no_grad()
 def test_what_is_said_is_the_same_wherever_it_happens(finder: Finder) -> None:
-    cond, pictures, trail = inputs(slots=1)
-    trail[:, :, :, 0] = 14
-    trail[:, :, :, 1] = 16
-    told, _ = finder(cond, pictures, trail)
-    aside = cond, pictures.roll(2 * CELL, 2)
-    moved_on, _ = finder(*aside, trail + torch.tensor([0, 2 * CELL, 0]))
-    torch.testing.assert_close(moved_on, told)
-    elsewhere, _ = finder(cond, pictures, trail + torch.tensor([0, 2 * CELL, 0]))
-    assert (elsewhere - told).abs().max() > 1e-2
+    pictures, actions, _ = inputs(slots=1)
+    last, moves = torch.tensor([14, 16, 1]).expand(2, 2, 3), torch.ones(2, 2, 3, dtype=torch.long)
+    aside = torch.tensor([0, 2 * CELL, 0])
+
+    def say(pictures: Tensor, last: Tensor) -> Tensor:
+        return finder.ask(glimpses(pictures, last), actions[:, 0], last, moves)
+
+    told = say(pictures, last)
+    torch.testing.assert_close(say(pictures.roll(2 * CELL, 2), last + aside), told)
+    assert (say(pictures, last + aside) - told).abs().max() > 1e-2
 
 
-def test_gradients_reach_every_weight_and_the_condition(finder: Finder) -> None:
-    cond, pictures, trail = inputs()
-    cond = cond.requires_grad_()
-    finder(cond, pictures, trail)[0].square().sum().backward()
+def test_gradients_reach_every_weight_and_the_action(finder: Finder) -> None:
+    pictures, actions, trail = inputs()
+    action = actions[:, 0].requires_grad_()
+    last = trail[:, 2]
+    finder.ask(glimpses(pictures, last), action, last, last - trail[:, 1]).square().sum().backward()
     for name, param in finder.named_parameters():
         assert param.grad is not None, name
         assert param.grad.abs().amax() > 0, name
-    assert cond.grad is not None
-    assert (cond.grad.abs().amax(2) > 0).all(), "of every slot"
+    assert action.grad is not None
+    assert action.grad.abs().amax() > 0
 
 
 @pytest.mark.parametrize(

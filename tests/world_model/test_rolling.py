@@ -12,7 +12,6 @@ from torch import Tensor
 from world_model.actions import MARKS
 from world_model.config import WorldConfig
 from world_model.dit import RollingDiT
-from world_model.finding import moved
 from world_model.rolling import RollingStep, RollOut, TickOutput, slide
 from world_model.schedule import window_sigmas
 
@@ -65,7 +64,7 @@ class FakeStep:
         x0 = torch.full((BATCH, config.window.slots, *config.latent_shape), count)
         x0 = x0 + 0 * window[:, 4:]
         following = torch.cat([window[:, :2], window[:, 3:4], slide(x0, sigmas, noise)], 1)
-        return TickOutput(x0[:, 0], following, kv, -kv, trail + 1, x0, x0)
+        return TickOutput(x0[:, 0], following, kv, -kv, trail + 1, x0)
 
     def remember(self, window: Tensor, sigmas: Tensor, actions: Tensor, cache_k: Tensor,
                  cache_v: Tensor, ages: Tensor, trail: Tensor,
@@ -179,8 +178,9 @@ def test_the_trail_is_where_actors_were_at_the_start_and_in_the_two_last_frames(
         out.tick(given["actions"][:, 0], out.noise(), places)
     start, last = given["trail"][:, 0], told[2, :, 0]
     assert torch.equal(out.trail, torch.stack([start, told[1, :, 0], last], 1))
-    said = out.tick(given["actions"][:, 0], out.noise()).said
-    found = moved(said[:, 0], last, start, tiny.frame_shape[:2])
+    action, pictures = given["actions"][:, 0], dit._pictures(out.window[:, 0], out.window[:, 3])
+    found = dit.finder(pictures, action[:, None], out.trail)[:, 0]
+    out.tick(action, out.noise())
     assert torch.equal(out.trail, torch.stack([start, last, found], 1))
 
 

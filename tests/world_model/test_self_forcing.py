@@ -73,7 +73,6 @@ def test_a_lesson_asks_for_the_branch_of_the_action_that_was_played(
         assert torch.equal(group.out.previous_action, action)
         assert lesson.x0.requires_grad
         assert (lesson.keep == 1).all()
-        assert (lesson.way.seen == 1).all()
 
 
 def test_a_world_that_tracks_goes_on_to_the_end_of_its_episode_on_its_own_output(
@@ -98,7 +97,6 @@ def test_worlds_that_have_left_the_truth_start_anew_and_teach_nothing(
     lesson = group.advance(np.random.default_rng(0))
     assert group.done.all()
     assert not lesson.keep.any()
-    assert not lesson.way.seen.any()
 
 
 @torch.no_grad()

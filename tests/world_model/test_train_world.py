@@ -21,11 +21,9 @@ from world_model.actions import MARKS
 from world_model.config import WorldConfig
 from world_model.device import Compute
 from world_model.errors import DataError
-from world_model.finding import MOVES, REACH_PX
 from world_model.footage import Footage
 from world_model.self_forcing import RollOutConfig
 from world_model.train_world import CropConfig, WorldTask
-from world_model.way import Way
 
 EPISODES, TICKS, BATCH = 3, 24, 16
 NEVER = RollOutConfig(start=10**6)
@@ -71,12 +69,12 @@ def make(tiny: WorldConfig, data: Footage, monkeypatch: pytest.MonkeyPatch) -> A
         task = Traced(
             tiny, data, compute,
             batch=BATCH, lr=1e-3, matrix_lr=1e-3, roll_out=roll_out, crops=crops,
-            ghost_share=ghost_share, glimpses=8,
+            ghost_share=ghost_share,
         )  # fmt: skip
         task.graded = []
         clip = task._clip
 
-        def traced(*given: Tensor | None) -> tuple[Tensor, Tensor]:
+        def traced(*given: Tensor | None) -> Tensor:
             names = ("scenery", "clean", "clean_sigmas", "clean_actions",
                      "slots", "slot_sigmas", "actions", "trail", "cast", "places",
                      "corners")  # fmt: skip
@@ -175,7 +173,6 @@ def test_roll_outs_that_have_left_the_truth_teach_nothing(make: Any) -> None:
                               crop_tokens=3, gate=0.0))  # fmt: skip
     losses = task.losses(100, np.random.default_rng(0))
     cost = train_world.BORROWING_COST * task.dit.painter.borrowed
-    cost = cost + train_world.FIND_COST * losses["glimpsed"]
     torch.testing.assert_close(losses["loss"], cost, msg="of what is judged, nothing")
     assert losses["tracking"] == 0
     losses["loss"].backward()
@@ -185,7 +182,7 @@ def test_some_actions_are_hidden_by_marks_of_their_own(tiny: WorldConfig, data: 
     compute = Compute(torch.device("cpu"), torch.float32, "test")
     task = WorldTask(tiny, data, compute,
                      batch=2, lr=1e-3, matrix_lr=1e-3, roll_out=NEVER, crops=WHOLE,
-                     ghost_share=0.0, glimpses=8)  # fmt: skip
+                     ghost_share=0.0)  # fmt: skip
     torch.manual_seed(0)
     zero = torch.zeros(400, 5, 3 + MARKS)
     clean, new = task._hide(zero, zero)
@@ -209,11 +206,11 @@ def test_cropped_clips_are_more_and_the_network_is_told_where_they_lie(
     assert task.clip["corners"].shape == (2 * BATCH, 2)
 
 
-def test_actors_are_looked_for_where_their_branch_has_them(make: Any, data: Footage) -> None:
+def test_actors_are_where_their_branch_has_them(make: Any, data: Footage) -> None:
     task = make(NEVER)
     places = np.random.default_rng(0).integers(0, 3, data.places.shape)
     task.data = replace(data, places=places)
-    losses = task.losses(0, np.random.default_rng(0))
+    task.losses(0, np.random.default_rng(0))
     for row, frames in enumerate(number(task.clip["clean"])):
         for p, last in enumerate(frames[-task.clip["places"].shape[1] :]):
             episode, tick = moment(data, last)
@@ -221,44 +218,6 @@ def test_actors_are_looked_for_where_their_branch_has_them(make: Any, data: Foot
             assert task.clip["places"][row, p].tolist() == expected
         trail = [places[*moment(data, frame), 0].tolist() for frame in frames]
         assert task.clip["trail"][row].tolist() == trail
-    assert losses["loss"] > train_world.FIND_COST * losses["find"] > 0
-
-
-def said_and_way(config: WorldConfig) -> tuple[Tensor, Way]:
-    """Two windows in which every actor stays, and is said to."""
-    shape = (1, 2, config.window.slots, config.cast.actors)
-    places = torch.ones(*shape, 3, dtype=torch.long)
-    said = torch.zeros(*shape, sum(MOVES) + 1 + config.cast.drawings)
-    stay, restart = [REACH_PX[0], MOVES[0] + REACH_PX[1]], sum(MOVES)
-    said[..., stay] = 50.0
-    said[..., restart] = -50.0
-    said[..., restart + 2] = 50.0
-    return said, Way(places, places, torch.zeros(shape), torch.ones(shape))
-
-
-def test_the_player_weighs_more_than_others_and_who_is_not_seen_nothing(
-    make: Any, tiny: WorldConfig
-) -> None:
-    task, (said, way) = make(NEVER), said_and_way(tiny)
-    none = {"loss": torch.zeros(())}
-
-    def find(actor: int, seen: Tensor = way.seen) -> dict[str, float]:
-        wrong = way.places.clone()
-        wrong[:, :, 0, actor, 0] += 1
-        losses = task._find_errors(none, said, way._replace(places=wrong, seen=seen))
-        return {name: value.item() for name, value in losses.items()}
-
-    player, other = find(0), find(2)
-    assert (player["missed"], player["others_missed"]) == (1, 0)
-    assert (other["missed"], other["others_missed"]) == (0, 0.5)
-    assert player["find"] > 40
-    assert other["find"] == pytest.approx(train_world.OTHERS_WEIGHT * player["find"], rel=1e-3)
-    assert player["loss"] == pytest.approx(train_world.FIND_COST * player["find"])
-    hidden = way.seen.clone()
-    hidden[..., 2] = 0
-    ignored = find(2, hidden)
-    assert ignored["find"] == pytest.approx(0, abs=1e-3)
-    assert ignored["others_missed"] == 0
 
 
 def test_noise_hides_what_the_network_sees_and_whole_latents_keep_their_details() -> None:
