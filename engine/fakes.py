@@ -13,6 +13,7 @@ from engine.controls import Command
 from engine.profiling.operators import Operator
 from engine.profiling.spans import NullSpans, StageSpans
 from engine.sample import Sample
+from games.schema import Sink
 
 FRAME_PX = 128
 _SPRITE_PX = 8
@@ -67,11 +68,16 @@ class FakeWorld:
         self._spans: NullSpans | StageSpans = NullSpans()
         self.actions: list[tuple[str, ...]] = []
         self.seeds: list[int] = []
+        self.sink: Sink = "pinned"
 
     @property
     def position_px(self) -> tuple[int, int]:
         """Left and top of the square."""
         return int(self._latents[0]), int(self._latents[1])
+
+    def anchor(self, sink: Sink) -> None:
+        """Remember what was asked for."""
+        self.sink = sink
 
     def reset(self, frames: NDArray[np.uint8], *, seed: int) -> NDArray[np.uint8]:
         """Start over in the middle."""

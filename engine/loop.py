@@ -20,6 +20,7 @@ from engine.profiling.report import Measurements, Report, summarise
 from engine.profiling.spans import Timeline, cost_per_tick_ms
 from engine.profiling.ticklog import TickLog
 from engine.sample import Sample
+from games.schema import Sink
 
 Action = NDArray[np.bool_]
 Frame = NDArray[np.uint8]
@@ -58,6 +59,9 @@ class World(Protocol):
 
     def in_flight(self) -> Frames:
         """Return small pictures (T, h, w, 3) of the frames in flight, the head first."""
+
+    def anchor(self, sink: Sink) -> None:
+        """Choose what the attention sink holds, from the next `reset` on."""
 
     def reset(self, frames: Frames, *, seed: int) -> Frame: ...
 

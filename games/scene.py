@@ -18,7 +18,7 @@ from games.platformer.level import Level
 from games.platformer.opening import opening
 from games.platformer.themes import Palette
 from games.problems import SceneErrors, SourceProblem, nearest
-from games.schema import read_scene_fields
+from games.schema import Sink, read_scene_fields
 from games.yaml_source import parse_yaml, read_source
 
 SCENES: Final = Path(__file__).parent
@@ -39,6 +39,7 @@ class Scene:
     fps: int
     scale: int
     seed: int
+    sink: Sink
 
 
 def bundle_directory(world: str) -> Path:
@@ -73,6 +74,7 @@ def load_scene(path: Path, *, worlds: Path = WORLDS) -> Scene:
         fps=fields.fps,
         scale=fields.scale,
         seed=fields.seed,
+        sink=fields.sink,
     )
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, cast, get_args
 
 import yaml
 
@@ -36,9 +36,13 @@ SEED: Final = range(2**32)
 DEFAULT_FPS: Final = 20
 DEFAULT_SCALE: Final = 4
 DEFAULT_SEED: Final = 0
+Sink = Literal["pinned", "refresh", "off"]
+"""Whether a world remembers how a session started: for ever, until later frames take the place, or
+not at all."""
+SINKS: Final[tuple[Sink, ...]] = get_args(Sink)
 
 REQUIRED: Final = ("world", "level")
-SCENE_KEYS: Final = ("title", *REQUIRED, "theme", "palette", "keys", "fps", "scale", "seed")
+SCENE_KEYS: Final = ("title", *REQUIRED, "theme", "palette", "keys", "fps", "scale", "seed", "sink")
 # The hero looks the same in every world, so that worlds keep it sharp: scenes cannot repaint it.
 SCENE_COLOURS: Final = tuple(name for name in COLOURS if name not in HERO_COLOURS)
 
@@ -60,6 +64,7 @@ class SceneFields:
     fps: int
     scale: int
     seed: int
+    sink: Sink
 
 
 def read_scene_fields(document: yaml.Node, source: Source, worlds: Collection[str]) -> SceneFields:
@@ -75,7 +80,15 @@ def read_scene_fields(document: yaml.Node, source: Source, worlds: Collection[st
         fps=read.integer(fields.get("fps"), "fps", FPS, DEFAULT_FPS),
         scale=read.integer(fields.get("scale"), "scale", SCALE, DEFAULT_SCALE),
         seed=read.integer(fields.get("seed"), "seed", SEED, DEFAULT_SEED),
+        sink=_sink(read, fields.get("sink")),
     )
+
+
+def _sink(read: Reader, node: yaml.Node | None) -> Sink:
+    """Read the sink; a plain `off` means false to YAML, but what it is to mean is plain."""
+    if isinstance(node, yaml.ScalarNode) and node.value == "off":
+        return "off"
+    return cast(Sink, read.choice(node, "sink", SINKS) or "pinned")
 
 
 def _title(read: Reader, node: yaml.Node | None, path: Path) -> str:

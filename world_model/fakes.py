@@ -31,6 +31,9 @@ class PerfectWorld:
         self._frame: Frame = np.zeros(self.frame_shape, np.uint8)
         self.tick = 0
 
+    def anchor(self, sink: str) -> None:
+        """Do without: there is nothing to remember."""
+
     def reset(self, frames: Frame, *, seed: int) -> Frame:  # noqa: ARG002
         """Find the course that starts like this."""
         for course in self._courses:

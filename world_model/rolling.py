@@ -175,8 +175,8 @@ class RollOut:
 
     def _push(self, k: Tensor, v: Tensor) -> None:
         """Keep a finished frame; in new tensors, as a backward pass may still need the old ones."""
-        place = torch.tensor([self.index.push()], device=self.cache_k.device)
+        places = torch.tensor(self.index.push(), device=self.cache_k.device)
         self.cache_k, self.cache_v = (
-            cache.index_copy(2, place, new.detach().float().unsqueeze(2))
+            cache.index_copy(2, places, torch.stack([new.detach().float()] * len(places), 2))
             for cache, new in ((self.cache_k, k), (self.cache_v, v))
         )

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from world_model.actions import MARKS, encode_actions
-from world_model.cache import CacheIndex
+from world_model.cache import CacheIndex, Sink
 from world_model.cast import locate, read_cast
 from world_model.config import WorldConfig
 from world_model.errors import ConfigError, WorldError
@@ -104,6 +104,10 @@ class RollingWorld:
     def start_frames(self) -> int:
         """How many frames `reset` needs."""
         return self.config.window.start_frames
+
+    def anchor(self, sink: Sink) -> None:
+        """Choose what the sink holds, from the next `reset` on."""
+        self._index.sink = sink
 
     def _bind(self, backend: Backend) -> None:
         fixed: dict[str, NDArray[Any]] = {
@@ -247,9 +251,9 @@ class RollingWorld:
         self._spans.mark("re_noise")
         self._steps[self._tick % 2]()
         self._spans.mark("step")
-        place = self._index.push()
-        self._cache["cache_k"][:, :, place] = self._new["k"]
-        self._cache["cache_v"][:, :, place] = self._new["v"]
+        for place in self._index.push():
+            self._cache["cache_k"][:, :, place] = self._new["k"]
+            self._cache["cache_v"][:, :, place] = self._new["v"]
         self._tick += 1
         self._spans.mark("cache_write")
 

@@ -17,8 +17,11 @@ from engine.commands.parts import BackendOptions, Parts
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from games.schema import Sink
     from world_model.evaluate import Progress
     from world_model.side_by_side import Course, World
+
+SINK_NAMES = ("pinned", "refresh", "off")
 
 
 @click.command()
@@ -71,6 +74,13 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the model card, in Markdown, to this file.",
 )
+@click.option(
+    "--sink",
+    type=click.Choice(SINK_NAMES),
+    default="pinned",
+    show_default=True,
+    help="What the attention sink holds, as of a scene's `sink`.",
+)
 @threads_option
 @json_option
 @click.pass_obj
@@ -86,6 +96,7 @@ def evaluate(
     seed: int,
     out: Path | None,
     card: Path | None,
+    sink: Sink,
     threads: int | None,
     as_json: bool,
 ) -> None:
@@ -103,7 +114,9 @@ def evaluate(
             report.require_drawing()
             out.mkdir(parents=True, exist_ok=True)
         courses = _courses(level, levels, seed)
-        loaded = cast("World", parts.load_world(world, BackendOptions(threads=threads)))
+        found = parts.load_world(world, BackendOptions(threads=threads))
+        found.anchor(sink)
+        loaded = cast("World", found)
         plan = Plan(
             courses=courses,
             ticks=ticks,

@@ -61,6 +61,7 @@ def put_on(scene: Scene, plan: Plan, parts: Parts) -> Report:
     """Run a scene as planned and report what it cost."""
     with _window(scene, plan) as window:
         world = parts.load_world(scene.world, plan.backend)
+        world.anchor(scene.sink)
         return _Stage(scene, plan, parts.clock, world, window).run()
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engine.cli import DEBUG_VARIABLE, cli, main
 from engine.commands.parts import Parts
 from engine.fakes import FakeWorld
-from games.scene import find_scenes
+from games.scene import SCENES, find_scenes
 from world_model.errors import WorldError
 
 
@@ -234,3 +234,12 @@ def test_recorded_frames_hold_what_the_world_drew(parts: Parts, tmp_path: Path) 
     surface = pygame.image.load(tmp_path / "out" / "frame_000001.png")
     assert (pygame.surfarray.array3d(surface) == 255).all(-1).sum() >= 64
     assert np.unique(pygame.surfarray.array3d(surface)).size > 2
+
+
+def test_a_scenes_sink_reaches_the_world(parts: Parts, tmp_path: Path) -> None:
+    world, scene = FakeWorld(), tmp_path / "anchored.yaml"
+    text = (SCENES / "meadow.yaml").read_text(encoding="utf-8")
+    scene.write_text(f"sink: refresh\n{text}", encoding="utf-8")
+    steered = replace(parts, load_world=lambda name, options: world)
+    assert run(steered, "play", str(scene), "--headless", "--ticks", "1").exit_code == 0
+    assert world.sink == "refresh"

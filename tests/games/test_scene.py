@@ -56,13 +56,18 @@ def test_a_scene_takes_under_twenty_lines(load: Load) -> None:
     scene = load(MINIMAL)
     assert (scene.name, scene.title, scene.world) == ("first_light", "First light", "tiny")
     assert scene.palette == THEMES["dusk"]
-    assert (scene.fps, scene.scale, scene.seed) == (20, 4, 0)
+    assert (scene.fps, scene.scale, scene.seed, scene.sink) == (20, 4, 0, "pinned")
     assert scene.keys == PLATFORMER_KEYS
 
 
 def test_every_value_can_be_set(load: Load) -> None:
     scene = load(f"title: 'Höhle: Zwei'\nfps: 60\nscale: 12\nseed: 4294967295\n{MINIMAL}")
     assert (scene.title, scene.fps, scene.scale, scene.seed) == ("Höhle: Zwei", 60, 12, 2**32 - 1)
+
+
+@pytest.mark.parametrize("sink", ["pinned", "refresh", "off", "'off'"])
+def test_the_sink_can_be_chosen_and_off_needs_no_quotes(load: Load, sink: str) -> None:
+    assert load(f"sink: {sink}\n{MINIMAL}").sink == sink.strip("'")
 
 
 def test_the_level_is_read_from_the_map(load: Load) -> None:

@@ -96,6 +96,8 @@ def test_all_problems_are_reported_at_once_in_the_order_of_the_file(folder: Path
         ("scale: 13", (1, 8), "scale is out of range: 13", "from 1 to 12"),
         ("seed: -1", (1, 7), "seed is out of range: -1", "from 0 to 4294967295"),
         ("seed: 4294967296", (1, 7), "seed is out of range: 4294967296", "from 0"),
+        ("sink: pined", (1, 7), "unknown sink 'pined'", "pinned"),
+        ("sink: on", (1, 7), "sink is true or false", "one of off, pinned, refresh"),
         ("keys: left", (1, 7), "keys is text", "key: value"),
         ("keys: {lft: [q]}", (1, 8), "unknown key 'lft' in keys", "left"),
         ("keys: {left: q}", (1, 14), "keys of left is text", "a list of key names"),

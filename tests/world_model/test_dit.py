@@ -195,7 +195,7 @@ def step_at(dit: RollingDiT, moment: Moment) -> StepOutput:
         ages = torch.from_numpy(index.ages.copy())
         trail = moment.cut(frames).trail_of_window()
         out = dit.step(window, sigmas, actions, cache_k, cache_v, ages, trail, moment.cast)
-        place = index.push()
+        (place,) = index.push()
         cache_k[:, :, place], cache_v[:, :, place] = out.k, out.v
     window, actions = moment.window()
     memory = cache_k, cache_v, torch.from_numpy(index.ages)

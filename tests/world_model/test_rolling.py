@@ -117,7 +117,7 @@ def test_start_frames_but_the_last_go_one_by_one_into_the_cache(
         assert torch.equal(call["window"][:, 2], given["frames"][:, before])
         assert torch.equal(call["trail"], given["trail"][:, [0, before, i]])
         assert torch.equal(call["actions"], given["actions"][:, i : i + 1])
-    assert out.index.pushed == tiny.window.cache_frames
+    assert (out.index.ages > 0).all()
     assert out.cache_k[0, 0, :, 0, 0].tolist() == [1, 2, 3]
     assert out.cache_v[0, 0, :, 0, 0].tolist() == [-1, -2, -3]
 

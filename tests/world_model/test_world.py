@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from world_model.actions import encode_actions
+from world_model.cache import REFRESH_TICKS
 from world_model.cast import NOWHERE, read_cast
 from world_model.config import WorldConfig
 from world_model.errors import WorldError
@@ -200,6 +201,30 @@ def test_finished_frames_go_round_the_ring_and_the_sink_stays(
     ]  # fmt: skip
     last = backend.ticks[-1]
     np.testing.assert_array_equal(last["cache_v"], -last["cache_k"])
+
+
+def test_the_sink_can_be_left_empty_from_the_next_start_on(
+    world: RollingWorld, backend: FakeBackend, start: NDArray[np.uint8]
+) -> None:
+    play(world, start)
+    world.anchor("off")
+    assert backend.ticks[-1]["ages"][0] > 0
+    count = len(backend.ticks)
+    play(world, start)
+    assert not any(tick["ages"][0] for tick in backend.ticks[count:])
+
+
+def test_a_refreshed_sink_holds_a_later_frame(
+    world: RollingWorld, backend: FakeBackend, start: NDArray[np.uint8]
+) -> None:
+    world.anchor("refresh")
+    world.reset(start, seed=SEED)
+    first = backend.ticks[-1]["cache_k"][0, 0, 0, 0, 0]
+    for _ in range(REFRESH_TICKS + 1):
+        world.step(HELD[0])
+    last = backend.ticks[-1]
+    assert last["cache_k"][0, 0, 0, 0, 0] > first
+    assert last["ages"].tolist() == [4, *last["ages"][1:].tolist()]
 
 
 def test_the_same_seed_and_actions_give_the_same_frames(
