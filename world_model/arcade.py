@@ -23,8 +23,9 @@ ROOM = 128
 """Games whose levels are built, and replaced, together."""
 LIFE_TICKS = 96
 """How long a level is played."""
-APART_TICKS = 4
-"""Ticks between two moments of a game, as neighbours look alike."""
+MOST_APART_TICKS = 7
+"""Two moments of a game are 1 to so many ticks apart, as neighbours look alike. Were it always the
+same number, what walks at a steady pace would only ever be seen in step with it."""
 TRIED_SHARE = 0.5
 """Of the moments, those in which any buttons at all are held, and not what the player held."""
 
@@ -89,7 +90,7 @@ class _Room:
 
     def moment(self) -> Moments:
         """Play on to the next moment, and see what comes of the buttons; the game is not moved."""
-        for _ in range(APART_TICKS):
+        for _ in range(int(self._rng.integers(1, MOST_APART_TICKS + 1))):
             before = self.play()
         held = self._policy.act(self._state)
         tries = self._rng.random(self.games) < TRIED_SHARE

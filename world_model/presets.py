@@ -56,7 +56,7 @@ PRESETS: Final = {
         episodes=1280,
         ticks=112,
         codec=CodecConfig(),
-        dit=DiTConfig(),
+        dit=DiTConfig(width=96, depth=2, heads=3, tile_width=64, cell_width=32),
         world=WorldRun(
             4,
             1e-3,

@@ -16,7 +16,7 @@ from games.platformer.themes import Palette
 POSES = ("stand", "run_a", "run_b", "jump", "fall")
 STAND, RUN_A, RUN_B, JUMP, FALL = range(len(POSES))
 FACINGS = ("right", "left")
-STRIDE_PX = 3
+STRIDE_PX = 4
 
 HERO_W, HERO_H = 10, 12
 ENEMY_PX = 8

@@ -86,8 +86,8 @@ def test_the_hero_mirrors_with_its_facing() -> None:
     ("on_ground", "vx", "vy", "x", "pose"),
     [
         (True, 0, 0, 9, "stand"),
-        (True, 2, 0, 6, "run_a"),
-        (True, -2, 0, 9, "run_b"),
+        (True, 2, 0, 8, "run_a"),
+        (True, -2, 0, 12, "run_b"),
         (False, 0, -3, 9, "jump"),
         (False, 2, 0, 9, "fall"),
     ],
@@ -152,7 +152,7 @@ def test_enemies_are_drawn_where_they_are_and_only_while_alive() -> None:
     renderer = Renderer(one, [MEADOW])
     expected = renderer.background(0).copy()
     box = (slice(80, 88), slice(40, 48))
-    expected[box] = over(enemy_sprites(MEADOW)[40 // 3 % 2, 1], expected[box])
+    expected[box] = over(enemy_sprites(MEADOW)[40 // 4 % 2, 1], expected[box])
     np.testing.assert_array_equal(renderer.render(state)[0], expected)
 
 

@@ -50,8 +50,9 @@ def test_levels_are_played_for_their_life_and_none_is_held_out(
     monkeypatch.setattr(arcade, "ROOM", 4)
     games = Arcade(GAMES, np.random.default_rng(0))
     assert [len(room) for room in seeds] == [4, 2]
-    for _ in range(arcade.LIFE_TICKS // arcade.APART_TICKS + 1):
+    while len(seeds) < 4:
         games.moments()
+        assert max(room.ticks for room in games._rooms) < arcade.LIFE_TICKS + 7
     assert sorted(len(room) for room in seeds) == [2, 2, 4, 4], "each was replaced once"
     used = np.concatenate(seeds)
     assert used.max() < HELD_OUT_SEED
@@ -98,3 +99,11 @@ def test_a_player_moves_as_the_rules_allow_or_is_back_at_its_start() -> None:
 def test_any_buttons_are_tried() -> None:
     held = Arcade(256, np.random.default_rng(0)).moments().held
     assert len({tuple(row) for row in held.tolist()}) == 8
+
+
+def test_what_walks_steadily_is_seen_at_every_pixel_of_its_way() -> None:
+    games, seen = Arcade(64, np.random.default_rng(0)), set()
+    for _ in range(60):
+        last = games.moments().trail[:, 2, 1]
+        seen |= set((last[last[:, 0] != NOWHERE[0], 1] % 8).tolist())
+    assert seen == set(range(8))
