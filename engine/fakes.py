@@ -14,6 +14,7 @@ from engine.profiling.operators import Operator
 from engine.profiling.spans import NullSpans, StageSpans
 from engine.sample import Sample
 from games.schema import Sink
+from world_model.accelerator import NoAccelerator
 
 FRAME_PX = 128
 _SPRITE_PX = 8
@@ -46,7 +47,7 @@ class FakeClock:
 class FakeWorld:
     """A white square on the last start frame, moved a pixel a tick by left, right and jump (up).
 
-    costs_ns: what a tick's two halves take on `clock`, by "denoise" and "decode".
+    costs_ns: what the parts of a tick take on `clock`, by "denoise", "decode" and "download".
     """
 
     name = "fake"
@@ -56,6 +57,7 @@ class FakeWorld:
     passes_per_tick = 1
     start_frames = 4
     cache_fill = (1, 3)
+    accelerator = NoAccelerator()
 
     def __init__(
         self, clock: FakeClock | None = None, costs_ns: Mapping[str, int] | None = None
@@ -105,6 +107,8 @@ class FakeWorld:
         np.copyto(self._frame, self._background)
         left, top = int(latents[0]), int(latents[1])
         self._frame[top : top + _SPRITE_PX, left : left + _SPRITE_PX] = 255
+        self._spans.mark("decode")
+        self._clock.pass_ns(self._costs_ns.get("download", 0))
         return self._frame
 
     @property
@@ -121,7 +125,7 @@ class FakeWorld:
         return ()
 
     def measure(self, spans: NullSpans | StageSpans) -> None:
-        """Mark moving as the stage `step`."""
+        """Mark moving as the stage `step`, and drawing as `decode`."""
         self._spans = spans
 
     def step(self, action: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -18,7 +18,7 @@ from engine.profiling.spans import Timeline
 from engine.profiling.ticklog import TickLog
 
 REFRESH_NS = 250_000_000
-BARS = ("denoise", "decode", "blit", "present", "record")
+BARS = ("denoise", "decode", "download", "blit", "present", "record")
 _RECENT_TICKS = 240
 _MARGIN_PX = 6
 _GRAPH_PX = (200, 44)

@@ -70,7 +70,7 @@ class World(Protocol):
     def decode(self, latents: Latents) -> Frame: ...
 
     def measure(self, spans: "Spans") -> None:
-        """Mark the stages inside `denoise` from now on."""
+        """Mark the stages inside `denoise`, and the end of decoding, from now on."""
 
     def operators(self) -> Sequence[Operator]:
         """Stop logging operators, and return those that ran; empty where none were logged."""
@@ -234,7 +234,7 @@ class Session:
         self._spans.mark("input")
         latents = self._world.denoise(sample.action)
         self._frame = self._world.decode(latents)
-        self._spans.mark("decode")
+        self._spans.mark("download")
         self._display.blit(self._frame)
         self._spans.mark("scale")
         self._hud.draw(sample.action, paused=self._paused)

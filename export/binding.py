@@ -1,8 +1,8 @@
-"""What backends that read ONNX graphs ask of a bundle before they run it."""
+"""What backends that run ONNX graphs share: what they ask of a bundle, and how calls are joined."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from world_model.errors import WorldError
@@ -26,3 +26,15 @@ def check_fit(graph: str, wanted: Mapping[str, tuple[int, ...]], arrays: Buffers
                 f"{graph}.onnx does not fit config.json: {name!r} is {wanted.get(name)}, "
                 f"expected {given.get(name)}; export the world again"
             )
+
+
+def followed_by(then: Callable[[], object] | None, run: Callable[[], None]) -> Callable[[], None]:
+    """Return a call that does both; `run` itself where nothing follows."""
+    if then is None:
+        return run
+
+    def both() -> None:
+        run()
+        then()
+
+    return both

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import onnxruntime as ort
 
-from export.binding import check_fit, graph_path
+from export.binding import check_fit, followed_by, graph_path
+from world_model.accelerator import NoAccelerator
 from world_model.errors import WorldError
 from world_model.world import GRAPHS, Buffers, Operator
 
@@ -26,6 +27,7 @@ class OnnxRuntimeBackend:
     """Holds one session per graph of a bundle."""
 
     name = "onnxruntime"
+    accelerator = NoAccelerator()
 
     def __init__(
         self, directory: Path, threads: int | None = None, log_operators: bool = False
@@ -47,7 +49,14 @@ class OnnxRuntimeBackend:
                     f"{path}: not a graph that ONNX Runtime can run ({error})"
                 ) from None
 
-    def bind(self, graph: str, inputs: Buffers, outputs: Buffers) -> Callable[[], None]:
+    def bind(
+        self,
+        graph: str,
+        inputs: Buffers,
+        outputs: Buffers,
+        *,
+        computed: Callable[[], object] | None = None,
+    ) -> Callable[[], None]:
         """Bind arrays to the graph's inputs and outputs; raises WorldError where they don't fit."""
         session = self._sessions[graph]
         for nodes, given in ((session.get_inputs(), inputs), (session.get_outputs(), outputs)):
@@ -62,7 +71,7 @@ class OnnxRuntimeBackend:
         def run(_held: object = held) -> None:
             session.run_with_iobinding(binding)
 
-        return run
+        return followed_by(computed, run)
 
     def operators(self) -> Sequence[Operator]:
         """Stop logging operators, and return those that ran; empty where none were logged."""

@@ -12,14 +12,17 @@ from typing import Any
 
 import openvino
 
-from export.binding import check_fit, graph_path
+from export.binding import check_fit, followed_by, graph_path
 from export.onnxruntime_backend import default_threads
+from world_model.accelerator import NoAccelerator
 from world_model.errors import WorldError
 from world_model.world import GRAPHS, Buffers, Operator
 
 
 class OpenVinoBackend:
     """Holds one compiled model per graph of a bundle."""
+
+    accelerator = NoAccelerator()
 
     def __init__(
         self,
@@ -46,7 +49,14 @@ class OpenVinoBackend:
             except RuntimeError as error:
                 raise WorldError(f"{path}: not a graph that OpenVINO can run ({error})") from None
 
-    def bind(self, graph: str, inputs: Buffers, outputs: Buffers) -> Callable[[], None]:
+    def bind(
+        self,
+        graph: str,
+        inputs: Buffers,
+        outputs: Buffers,
+        *,
+        computed: Callable[[], object] | None = None,
+    ) -> Callable[[], None]:
         """Bind arrays to the graph's inputs and outputs, without copies."""
         model = self._models[graph]
         request = model.create_infer_request()
@@ -55,7 +65,7 @@ class OpenVinoBackend:
             for name, array in arrays.items():
                 request.set_tensor(name, openvino.Tensor(array, shared_memory=True))
         if self._logged is None:
-            return lambda: request.infer()
+            return followed_by(computed, lambda: request.infer())
         logged = self._logged
 
         def run() -> None:
@@ -63,7 +73,7 @@ class OpenVinoBackend:
             request.infer()
             logged.append((graph, began_ns, request.profiling_info))
 
-        return run
+        return followed_by(computed, run)
 
     def operators(self) -> Sequence[Operator]:
         """Stop logging operators, and return those that ran; empty where none were logged.

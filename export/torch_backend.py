@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,8 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile, record_function
 
+from export.device_timer import DeviceTimer
 from export.graphs import STEP_OUTPUTS, CodecGraph, StepGraph, step_inputs
 from export.onnx_export import read_network
+from world_model.accelerator import Accelerator, NoAccelerator
 from world_model.world import Buffers, Operator
 
 _MARK: Final = "rollplay: "
@@ -54,11 +57,20 @@ class TorchBackend:
             for name, graph in ((n, g.to(self._device).eval()) for n, g in graphs.items())
         }
 
+        self._timer = _cuda_timer() if self._device.type == "cuda" else None
+        self.accelerator: Accelerator = self._timer or NoAccelerator()
         self._log = OperatorLog() if log_operators else None
 
-    def bind(self, graph: str, inputs: Buffers, outputs: Buffers) -> Callable[[], None]:
+    def bind(
+        self,
+        graph: str,
+        inputs: Buffers,
+        outputs: Buffers,
+        *,
+        computed: Callable[[], object] | None = None,
+    ) -> Callable[[], None]:
         """Return a call that runs `graph` from and into these very arrays."""
-        run, (given, made) = self._graphs[graph], self._orders[graph]
+        given, made = self._orders[graph]
         sources = [torch.from_numpy(inputs[name]) for name in given]
         targets = [torch.from_numpy(outputs[name]) for name in made]
 
@@ -68,17 +80,39 @@ class TorchBackend:
                 tick()
 
         def tick() -> None:
-            results = run(*(source.to(self._device) for source in sources))
-            results = (results,) if isinstance(results, Tensor) else results
+            results = self._timed(graph, [source.to(self._device) for source in sources])
+            if computed is not None:
+                self._wait()
+                computed()
             for target, result in zip(targets, results, strict=True):
                 target.copy_(result)
 
         return call
 
+    def _timed(self, graph: str, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Run a graph between two events, on a GPU."""
+        if self._timer:
+            self._timer.begin(graph)
+        results = self._graphs[graph](*inputs)
+        if self._timer:
+            self._timer.end()
+        return (results,) if isinstance(results, Tensor) else results
+
+    def _wait(self) -> None:
+        """Wait for the GPU, which the copy that comes next would do anyway."""
+        if self._timer:
+            torch.cuda.current_stream().synchronize()
+
     def operators(self) -> Sequence[Operator]:
         """Stop logging operators, and return those that ran; empty where none were logged."""
         log, self._log = self._log, None
         return log.stop() if log else ()
+
+
+def _cuda_timer() -> DeviceTimer[torch.cuda.Event]:
+    return DeviceTimer(
+        partial(torch.cuda.Event, enable_timing=True), torch.cuda.max_memory_allocated
+    )
 
 
 class OperatorLog:

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from world_model.accelerator import Accelerator
 from world_model.actions import MARKS, encode_actions
 from world_model.cache import CacheIndex, Sink
 from world_model.cast import locate, read_cast
@@ -45,8 +46,22 @@ class Backend(Protocol):
 
     name: str
 
-    def bind(self, graph: str, inputs: Buffers, outputs: Buffers) -> Callable[[], None]:
-        """Return a call that runs `graph` from and into these very arrays."""
+    @property
+    def accelerator(self) -> Accelerator: ...
+
+    def bind(
+        self,
+        graph: str,
+        inputs: Buffers,
+        outputs: Buffers,
+        *,
+        computed: Callable[[], object] | None = None,
+    ) -> Callable[[], None]:
+        """Return a call that runs `graph` from and into these very arrays.
+
+        `computed` is called in each run, between the graph and the copy of its outputs from the
+        device; on a CPU nothing is copied, and it comes last.
+        """
 
     def operators(self) -> Sequence[Operator]:
         """Stop logging operators, and return those that ran; empty where none were logged."""
@@ -74,6 +89,7 @@ class RollingWorld:
         self.config, self.name, self.buttons = config, config.name, config.buttons
         self.frame_shape = config.frame_shape
         self.backend, self.operators = backend.name, backend.operators
+        self.accelerator = backend.accelerator
         window, latent = config.window, config.latent_shape
         shape = (1, window.frames, *latent)
         self._index = CacheIndex(window)
@@ -94,9 +110,9 @@ class RollingWorld:
         self._pixels: Frame = np.zeros((1, *config.frame_shape), np.uint8)
         self._head: Array = self._latents[0]
         self._frame: Frame = self._pixels[0]
+        self._spans: Spans = _Unmeasured()
         self._bind(backend)
         self._black, self._to_colour = self._colours()
-        self._spans: Spans = _Unmeasured()
         self._seed = self._tick = self._draws = 0
         self._strayed_at_start = 0.0
 
@@ -133,7 +149,12 @@ class RollingWorld:
             )
             for old, new in ((there, back), (back, there))
         ]
-        self._decode = backend.bind("decode", {"latents": self._latents}, {"frame": self._pixels})
+        self._decode = backend.bind(
+            "decode",
+            {"latents": self._latents},
+            {"frame": self._pixels},
+            computed=lambda: self._spans.mark("decode"),
+        )
         self._encode = backend.bind("encode", {"frame": self._pixels}, {"latents": self._latents})
 
     def reset(self, frames: Frame, *, seed: int) -> Frame:
@@ -188,7 +209,7 @@ class RollingWorld:
         return self._head
 
     def measure(self, spans: Spans) -> None:
-        """Mark the stages inside `denoise` from now on."""
+        """Mark the stages inside `denoise`, and the end of decoding, from now on."""
         self._spans = spans
 
     def decode(self, latents: Array) -> Frame:

@@ -19,6 +19,7 @@ STAGES = (
     "step",
     "cache_write",
     "decode",
+    "download",
     "scale",
     "hud",
     "present",

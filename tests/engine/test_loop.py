@@ -204,13 +204,15 @@ def test_ctrl_c_ends_the_run_with_a_report() -> None:
 
 
 def test_stages_cover_the_whole_tick_and_are_told_apart() -> None:
-    setting = Setting(costs_ns={"denoise": 30 * MS, "decode": 5 * MS}, measured=True)
+    costs_ns = {"denoise": 30 * MS, "decode": 5 * MS, "download": 2 * MS}
+    setting = Setting(costs_ns=costs_ns, measured=True)
     report = setting.session.run(20)
     assert set(report.stages_ms) == {*STAGES, *GROUPS}
     p50 = {stage: values["p50"] or 0.0 for stage, values in report.stages_ms.items()}
     assert p50["denoise"] == pytest.approx(30, abs=0.1)
     assert p50["decode"] == pytest.approx(5, abs=0.1)
-    assert p50["wait"] == pytest.approx(15, abs=0.1)
+    assert p50["download"] == pytest.approx(2, abs=0.1)
+    assert p50["wait"] == pytest.approx(13, abs=0.1)
     assert sum(p50[stage] for stage in STAGES) == pytest.approx(50, abs=0.1)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,21 @@ def test_another_backend_plays_what_the_default_does(
         np.testing.assert_allclose(latents, expected, atol=tolerance)
         for name, array in one.memory.items():  # rounding errors grow in a world that feeds on them
             other.memory[name][:] = array
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino", "torch"])
+@pytest.mark.parametrize("log_operators", [False, True])
+def test_decoding_ends_once_and_before_the_frame_is_handed_over(
+    exported: Any, backend: str, log_operators: bool
+) -> None:
+    if backend == "openvino":
+        pytest.importorskip("openvino")
+    stages: list[str] = []
+    world = load_world(exported.directory, backend=backend, log_operators=log_operators)
+    world.measure(SimpleNamespace(mark=stages.append))
+    world.step(np.ones(3, np.bool_))
+    assert stages == ["encode_action", "re_noise", "step", "cache_write", "decode"]
+    world.operators()
 
 
 def test_a_backend_that_is_not_installed_names_its_extra_and_the_default_plays(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from world_model.accelerator import NoAccelerator
 from world_model.actions import encode_actions
 from world_model.cache import REFRESH_TICKS
 from world_model.cast import NOWHERE, read_cast
@@ -39,16 +40,30 @@ class FakeBackend:
     """
 
     name = "fake"
+    accelerator = NoAccelerator()
 
     def __init__(self) -> None:
         self.bound: list[str] = []
         self.encoded: list[NDArray[np.uint8]] = []
         self.ticks: list[dict[str, NDArray[Any]]] = []
 
-    def bind(self, graph: str, inputs: Buffers, outputs: Buffers) -> Callable[[], None]:
+    def bind(
+        self,
+        graph: str,
+        inputs: Buffers,
+        outputs: Buffers,
+        *,
+        computed: Callable[[], object] | None = None,
+    ) -> Callable[[], None]:
         self.bound.append(graph)
         run = {"step": self._step, "decode": self._decode, "encode": self._encode}[graph]
-        return lambda: run(dict(inputs), dict(outputs))
+
+        def call() -> None:
+            run(dict(inputs), dict(outputs))
+            if computed is not None:
+                computed()
+
+        return call
 
     def operators(self) -> tuple[()]:
         return ()
@@ -324,7 +339,7 @@ def test_the_stages_of_a_tick_are_marked_in_their_order(
     marks = Marks()
     world.measure(marks)
     world.step(HELD[0])
-    assert marks.stages == ["encode_action", "re_noise", "step", "cache_write"]
+    assert marks.stages == ["encode_action", "re_noise", "step", "cache_write", "decode"]
 
 
 def test_the_cache_says_how_full_it_is(
