@@ -58,7 +58,7 @@ class Pace(Protocol):
 class Timed(Protocol):
     """Anything that has measured stages."""
 
-    def timeline(self) -> Timeline | None: ...
+    def timeline(self, last: int | None = None) -> Timeline | None: ...
 
 
 class Inside(Protocol):
@@ -113,7 +113,7 @@ def detail_lines(log: TickLog, world: Inside) -> list[str]:
 
 
 class PygameHud:
-    """Draws over the window's surface; hidden until toggled, but a pause is always said."""
+    """Draws over the window's surface; a pause is said even when all else is hidden."""
 
     def __init__(
         self,
@@ -125,6 +125,7 @@ class PygameHud:
         spans: Timed,
         pacer: Pace,
         clock: Clock,
+        mode: Mode = Mode.OFF,
     ) -> None:
         self._canvas = canvas
         self._world = world
@@ -140,7 +141,7 @@ class PygameHud:
         self._pause_note = self._panel([self._text("paused   P: go on   N: one tick")])
         self._panel_surface = self._pause_note
         self._refresh_at_ns = 0
-        self.mode = Mode.OFF
+        self.mode = mode
 
     def toggle(self) -> None:
         """Show more, or after everything nothing."""
@@ -179,7 +180,7 @@ class PygameHud:
         self._refresh_at_ns = now_ns + REFRESH_NS
 
     def _stage_bars(self) -> list[pygame.Surface]:
-        timeline, period_ms = self._spans.timeline(), self._pacer.period_ms
+        timeline, period_ms = self._spans.timeline(_RECENT_TICKS), self._pacer.period_ms
         if timeline is None or period_ms is None or not len(timeline.began_ns):
             return []
         stages = timeline.stages_ms()

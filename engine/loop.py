@@ -15,7 +15,7 @@ from engine.controls import Command
 from engine.pacing import Clock
 from engine.profiling.collector import CollectorLog
 from engine.profiling.memory import MemoryLog
-from engine.profiling.operators import Operator
+from engine.profiling.operators import Accelerator, Operator
 from engine.profiling.report import Measurements, Report, summarise
 from engine.profiling.spans import Timeline, cost_per_tick_ms
 from engine.profiling.ticklog import TickLog
@@ -56,6 +56,9 @@ class World(Protocol):
     @property
     def strayed(self) -> tuple[float, float]:
         """Share of the frame that does not look like the scenery: now, and at the start."""
+
+    @property
+    def accelerator(self) -> Accelerator: ...
 
     def in_flight(self) -> Frames:
         """Return small pictures (T, h, w, 3) of the frames in flight, the head first."""
@@ -137,7 +140,7 @@ class Spans(Protocol):
 
     def end(self) -> None: ...
 
-    def timeline(self) -> Timeline | None: ...
+    def timeline(self, last: int | None = None) -> Timeline | None: ...
 
 
 class Session:
@@ -280,6 +283,8 @@ class Session:
             period_ms=self._pacer.period_ms,
             spans_ms=cost_per_tick_ms(self._clock) if timeline else None,
             operators=self._world.operators(),
+            device_runs=self._world.accelerator.runs(),
+            peak_vram_mb=self._world.accelerator.peak_memory_mb(),
         )
         return summarise(
             scene=self._scene,

@@ -7,6 +7,8 @@ import click
 
 BACKENDS = ("onnxruntime", "openvino", "openvino-bf16", "torch", "torch-compiled")
 
+HUD_MODES = ("off", "line", "graph", "full")
+
 actions_option = click.option(
     "--actions",
     metavar="FILE|random",

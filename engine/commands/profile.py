@@ -19,6 +19,7 @@ from engine.commands.default_group import DefaultGroup
 from engine.commands.errors import told_to_the_user
 from engine.commands.fit import fit
 from engine.commands.options import (
+    HUD_MODES,
     actions_option,
     backend_option,
     fps_option,
@@ -61,6 +62,13 @@ def _file_option(name: str, description: str) -> Callable[[Command], Command]:
 @backend_option
 @threads_option
 @click.option(
+    "--hud",
+    type=click.Choice(HUD_MODES),
+    default=HUD_MODES[0],
+    show_default=True,
+    help="How much the HUD shows over the window meanwhile: what it costs is reported.",
+)
+@click.option(
     "--operators", is_flag=True, help="Also time every operator of the graphs; slows them."
 )
 @_file_option("--jsonl", "Write one JSON document a tick to this file.")
@@ -81,6 +89,7 @@ def profile_scene(
     fps: int | None,
     backend: str,
     threads: int | None,
+    hud: str,
     operators: bool,
     jsonl: Path | None,
     trace: Path | None,
@@ -107,6 +116,7 @@ def profile_scene(
             actions=actions or "random",
             seed=seed,
             fps=fps,
+            hud=hud,
             backend=BackendOptions(backend=backend, threads=threads, log_operators=operators),
         )
         try:

@@ -16,7 +16,7 @@ from engine.actions import Script, read_actions
 from engine.commands.parts import BackendOptions, Parts
 from engine.controls import CONTROL_KEYS
 from engine.display import HeadlessDisplay
-from engine.hud import NullHud, PygameHud
+from engine.hud import Mode, NullHud, PygameHud
 from engine.input import RandomInput, ScriptedInput, WindowControlled
 from engine.loop import Hud, Input, Pacer, Recorder, Session, Spans, World
 from engine.pacing import Clock, FixedRatePacer, Unpaced
@@ -41,7 +41,8 @@ HUD_TICKS = 128
 class Plan:
     """How a scene is to be run. Without `actions` the keyboard steers, or a random player.
 
-    actions: an actions file or "random". fps, scale, seed: None for the scene's own.
+    actions: an actions file or "random". fps, scale, seed: None for the scene's own. hud: how much
+    the HUD shows at the start, a name of `engine.hud.Mode`.
     """
 
     headless: bool = False
@@ -53,6 +54,7 @@ class Plan:
     seed: int | None = None
     fps: int | None = None
     scale: int | None = None
+    hud: str = "off"
     backend: BackendOptions = field(default_factory=BackendOptions)
     out: Path | None = None
 
@@ -109,6 +111,8 @@ class _Stage:
         ticks = self.plan.ticks or (len(script) if script else None)
         log = TickLog(min(ticks or MOST_TICKS_LOGGED, MOST_TICKS_LOGGED))
         pacer, spans = self._pacer(), self._spans(log)
+        if self.plan.measured:
+            self.world.accelerator.watch()
         session = Session(
             self.world,
             start_frames(self.scene, self.world.start_frames),
@@ -171,6 +175,7 @@ class _Stage:
             spans=spans,
             pacer=pacer,
             clock=self.clock,
+            mode=Mode[self.plan.hud.upper()],
         )
 
     def _recorder(self) -> Recorder:

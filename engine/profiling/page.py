@@ -31,7 +31,10 @@ def write_page(report: Report, path: Path) -> None:
         "<h2>Numbers</h2>",
         f"<pre>{escape(report.table())}</pre>",
         "<h2>Environment</h2>",
-        _table((name, str(value)) for name, value in report.environment.items()),
+        _table(
+            (name, "-" if value is None else str(value))
+            for name, value in report.environment.items()
+        ),
         "</body></html>",
     ]
     path.write_text("\n".join(parts) + "\n", encoding="utf-8")

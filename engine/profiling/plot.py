@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from engine.profiling.report import Report, stutters
+from engine.profiling.report import Report
 from engine.profiling.spans import STAGES
+from engine.profiling.statistics import stutters
 
 INK, QUIET, ALARM = "#2b2f3a", "#9aa3b5", "#d1495b"
 BINS = 60
+LEGEND_ROOM = 1.25
+LESS_THAN_ONE = 0.7
 
 
 def write_plot(report: Report, path: Path) -> None:
@@ -44,13 +47,15 @@ def _figure(report: Report) -> Any:
 
 def _draw_strip(report: Report, axes: Any) -> None:
     """Frame and tick times, tick by tick, stutters marked."""
-    frame_ms = report.measured.log.frame_ms()
+    times = report.measured.log.per_tick_ms()
+    frame_ms = times["frame"]
     axes.plot(frame_ms, color=INK, linewidth=0.8, label="frame time")
-    axes.plot(report.measured.log.work_ms(), color=QUIET, linewidth=0.8, label="tick")
-    late = stutters(frame_ms)
+    axes.plot(times["work"], color=QUIET, linewidth=0.8, label="tick")
+    late = np.flatnonzero(~np.isnan(frame_ms))[stutters(report.measured.log.frame_ms())]
     axes.plot(late, frame_ms[late], "o", color=ALARM, label=f"stutters ({len(late)})")
     _draw_deadline(report, axes.axhline)
-    axes.set(xlabel="tick", ylabel="ms", ylim=(0, None), title="frame times")
+    top_ms = LEGEND_ROOM * max(report.frame_time_ms["max"] or 1, report.measured.period_ms or 1)
+    axes.set(xlabel="tick", ylabel="ms", ylim=(0, top_ms), title="frame times")
     axes.legend(loc="upper right", ncols=4, fontsize=8)
 
 
@@ -73,6 +78,7 @@ def _draw_spread(report: Report, axes: Any) -> None:
     axes.hist(report.measured.log.frame_ms(), bins=BINS, color=INK)
     _draw_deadline(report, axes.axvline)
     axes.set(xlabel="frame time, ms", ylabel="frames", yscale="log", title="spread")
+    axes.set_ylim(bottom=LESS_THAN_ONE)
 
 
 def _draw_deadline(report: Report, draw: Any) -> None:

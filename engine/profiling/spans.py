@@ -74,7 +74,7 @@ class NullSpans:
     def end(self) -> None:
         """Ignore the end of a tick."""
 
-    def timeline(self) -> None:
+    def timeline(self, last: int | None = None) -> None:
         """Return that there is none."""
 
 
@@ -105,9 +105,9 @@ class StageSpans:
         self._count += 1
         self._row = self._count % self._capacity
 
-    def timeline(self) -> Timeline:
-        """Return the ticks kept, oldest first; a stage that was not marked took no time."""
-        kept = min(self._count, self._capacity)
+    def timeline(self, last: int | None = None) -> Timeline:
+        """Return the last ticks, oldest first; a stage that was not marked took no time."""
+        kept = min(self._count, self._capacity, self._count if last is None else last)
         rows = np.arange(self._count - kept, self._count) % self._capacity
         began = self._began[rows]
         ended = np.maximum(self._ended[rows], began[:, None])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.pacing import SPIN_NS, Clock, FixedRatePacer
-from engine.profiling.report import jitter_ms, percentiles
+from engine.profiling.statistics import jitter_ms, percentiles
 
 
 @dataclass(frozen=True)

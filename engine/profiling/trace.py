@@ -1,8 +1,8 @@
 """A run as Chrome trace events, which Perfetto (ui.perfetto.dev) and chrome://tracing open.
 
-Ticks and their stages are slices, key events are instants with an arrow to the present of the
-frame that they caused, operators and the garbage collector have rows of their own. Times are
-microseconds.
+Ticks and their stages are slices, key events are short ones with an arrow to the present of the
+frame that they caused; graphs on a device, operators and the garbage collector have rows of their
+own. Times are microseconds.
 Source: "Trace Event Format", Google, the document that both viewers implement.
 """
 
@@ -18,9 +18,10 @@ from engine.profiling.spans import STAGES, Timeline
 from engine.profiling.ticklog import NONE_NS
 
 PROCESS = 1
-LOOP, OPERATORS, KEYS, COLLECTOR = 1, 2, 3, 4
+LOOP, DEVICE, OPERATORS, KEYS, COLLECTOR = 1, 2, 3, 4, 5
 THREADS = {
     LOOP: "game loop",
+    DEVICE: "device",
     OPERATORS: "operators",
     KEYS: "key events",
     COLLECTOR: "garbage collector",
@@ -44,6 +45,9 @@ def trace_events(report: Report) -> Iterator[dict[str, Any]]:
         yield _named("thread_name", name, thread)
     yield from _slices(timeline, start_ns)
     yield from _keys(report, start_ns)
+    for run in report.measured.device_runs_of_ticks:
+        times = {"ts": _us(run.began_ns, start_ns), "dur": (run.ended_ns - run.began_ns) / 1e3}
+        yield _event("X", run.graph, DEVICE, **times)
     for op in report.measured.operators_of_ticks:
         times = {"ts": _us(op.began_ns, start_ns), "dur": (op.ended_ns - op.began_ns) / 1e3}
         yield _event("X", op.kind, OPERATORS, **times, args={"graph": op.graph})

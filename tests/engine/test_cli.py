@@ -171,9 +171,10 @@ def test_profile_prints_a_table_for_people(parts: Parts) -> None:
 
 @pytest.mark.usefixtures("no_screen")
 def test_profile_uses_the_window_where_there_is_one(parts: Parts) -> None:
-    result = run(parts, "profile", "meadow", "--ticks", "10")
+    result = run(parts, "profile", "meadow", "--ticks", "10", "--hud", "full")
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
+    assert "HUD cost" in result.stdout
 
 
 def test_scenes_lists_every_shipped_scene(parts: Parts) -> None:

@@ -7,6 +7,7 @@ import pygame
 import pytest
 from numpy.typing import NDArray
 
+from engine.commands.options import HUD_MODES
 from engine.fakes import FakeClock, FakeWorld
 from engine.hud import REFRESH_NS, Mode, NullHud, PygameHud, detail_lines, speed_line
 from engine.profiling.spans import STAGES, StageSpans
@@ -121,6 +122,10 @@ def test_a_held_button_lights_up_at_once(setting: Setting) -> None:
     idle = setting.draw()
     assert not np.array_equal(setting.draw(np.array([False, True, False])), idle)
     assert np.array_equal(setting.draw(), idle)
+
+
+def test_modes_are_those_that_the_command_line_offers() -> None:
+    assert [mode.name.lower() for mode in Mode] == list(HUD_MODES)
 
 
 def test_a_pause_is_said_even_when_hidden(setting: Setting) -> None:

@@ -13,6 +13,7 @@ from engine.profiling.memory import MemoryLog
 from engine.profiling.report import Measurements, Report, summarise
 from engine.profiling.spans import StageSpans
 from engine.profiling.ticklog import TickLog
+from world_model.accelerator import GraphRun
 
 MS = 1_000_000
 PERIOD_MS = 50.0
@@ -32,7 +33,15 @@ class Ran(NamedTuple):
 def make_report() -> Callable[..., Report]:
     """Run ticks of 50 ms, of which `step` takes 15 and `decode` 5; every third one has a key."""
 
-    def build(ticks: int = 101, *, spans: bool = True, late: tuple[int, ...] = ()) -> Report:
+    def build(
+        ticks: int = 101,
+        *,
+        spans: bool = True,
+        late: tuple[int, ...] = (),
+        device_runs: tuple[GraphRun, ...] = (),
+        peak_vram_mb: float | None = None,
+        hud_ms: int = 0,
+    ) -> Report:
         clock = FakeClock(look_ns=0)
         log, measured = TickLog(200), StageSpans(200, clock)
         memory = MemoryLog(interval_ticks=1, measure=iter(range(100, 10_000)).__next__)
@@ -45,6 +54,8 @@ def make_report() -> Callable[..., Report]:
             measured.mark("step")
             clock.pass_ns(5 * MS)
             measured.mark("decode")
+            clock.pass_ns(hud_ms * MS)
+            measured.mark("hud")
             measured.end()
             event_ns = 0 if tick % 3 else began_ns - MS
             log.add(began_ns=began_ns, presented_ns=clock.now_ns(), event_ns=event_ns)
@@ -64,6 +75,8 @@ def make_report() -> Callable[..., Report]:
                 ]
                 if spans
                 else (),
+                device_runs=device_runs,
+                peak_vram_mb=peak_vram_mb,
                 pauses_ns=np.array([[60 * MS, 62 * MS], [500 * MS, 501 * MS]]),
                 period_ms=PERIOD_MS,
                 spans_ms=0.02 if spans else None,

@@ -6,9 +6,11 @@ import itertools
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +20,16 @@ from engine.profiling.page import write_page
 from engine.profiling.plot import write_plot
 from engine.profiling.report import Report
 from engine.profiling.ticks import write_ticks
-from engine.profiling.trace import COLLECTOR, KEYS, LOOP, trace_events, write_trace
+from engine.profiling.trace import (
+    COLLECTOR,
+    DEVICE,
+    KEYS,
+    LOOP,
+    THREADS,
+    trace_events,
+    write_trace,
+)
+from world_model.accelerator import GraphRun
 
 Make = Callable[..., Report]
 PHASES = {"M": {"args"}, "X": {"ts", "dur"}, "s": {"ts", "id", "cat"}, "f": {"ts", "id", "cat"}}
@@ -67,6 +78,58 @@ def test_an_arrow_leads_from_every_key_to_the_present_it_caused(make_report: Mak
 def test_garbage_collections_have_a_row_of_their_own(make_report: Make) -> None:
     pauses = [e for e in trace_events(make_report()) if e["tid"] == COLLECTOR and e["ph"] == "X"]
     assert [pause["dur"] for pause in pauses] == [2_000, 1_000]
+
+
+def test_runs_on_a_device_have_a_row_of_their_own(make_report: Make) -> None:
+    runs = (GraphRun("step", 31_000_000, 44_000_000), GraphRun("decode", 45_000_000, 46_000_000))
+    rows = [e for e in trace_events(make_report(device_runs=runs)) if e["tid"] == DEVICE]
+    assert [(e["name"], e["ts"], e["dur"]) for e in rows if e["ph"] == "X"] == [
+        ("step", 31_000, 13_000),
+        ("decode", 45_000, 1_000),
+    ]
+
+
+def test_perfettos_own_processor_reads_the_trace(make_report: Make, tmp_path: Path) -> None:
+    runs = (GraphRun("step", 31_000_000, 44_000_000),)
+    write_trace(make_report(device_runs=runs), tmp_path / "trace.json")
+    with perfetto(tmp_path / "trace.json") as processor:
+        slices = {
+            (row.thread, row.name): (row.count, row.longest)
+            for row in processor.query(
+                "select thread.name as thread, slice.name as name, count(*) as count, "
+                "max(dur) as longest from slice join thread_track on track_id = thread_track.id "
+                "join thread using (utid) group by 1, 2"
+            )
+        }
+        assert slices[THREADS[LOOP], "tick"] == (101, 50_000_000)
+        assert slices[THREADS[LOOP], "step"] == (101, 15_000_000)
+        assert slices[THREADS[DEVICE], "step"] == (1, 13_000_000)
+        assert slices[THREADS[COLLECTOR], "collection"] == (2, 2_000_000)
+        arrows = processor.query(
+            "select a.name as cause, b.name as effect from flow "
+            "join slice a on a.id = slice_out join slice b on b.id = slice_in"
+        )
+        assert [(row.cause, row.effect) for row in arrows] == 33 * [("key", "decode")]
+        problems = "select name from stats where severity in ('error', 'data_loss') and value > 0"
+        assert [row.name for row in processor.query(problems)] == []
+
+
+@contextmanager
+def perfetto(trace: Path) -> Iterator[Any]:
+    """Open a trace in Perfetto's trace processor; skip where it cannot start.
+
+    The package only fetches the processor, from the network, unless it is on the path.
+    """
+    api = pytest.importorskip("perfetto.trace_processor", reason="needs `pip install perfetto`")
+    config = api.TraceProcessorConfig(bin_path=shutil.which("trace_processor_shell"))
+    try:
+        processor = api.TraceProcessor(trace=str(trace), config=config)
+    except Exception as error:  # noqa: BLE001 whatever the download raises
+        pytest.skip(f"Perfetto's trace processor cannot be had here: {error}")
+    try:
+        yield processor
+    finally:
+        processor.close()
 
 
 def test_a_run_without_spans_has_no_trace(make_report: Make) -> None:

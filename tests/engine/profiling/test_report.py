@@ -7,8 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.profiling.report import Report, jitter_ms, percentiles, stutters
+from engine.profiling.report import Report
+from engine.profiling.statistics import jitter_ms, percentiles, stutters
+from world_model.accelerator import GraphRun
 
+SPREAD = {"p50", "p90", "p95", "p99", "max"}
+MS = 1_000_000
 Make = Callable[..., Report]
 KEYS = {
     "scene",
@@ -24,6 +28,8 @@ KEYS = {
     "action_to_present_ms",
     "passes_per_tick",
     "peak_rss_mb",
+    "peak_vram_mb",
+    "device_ms",
     "environment",
 }
 
@@ -31,13 +37,12 @@ KEYS = {
 def test_the_document_has_the_fixed_names(make_report: Make) -> None:
     document = json.loads(json.dumps(make_report().as_dict()))
     assert set(document) >= KEYS
-    assert set(document["tick_ms"]) == {"p50", "p95", "p99", "max"}
-    assert set(document["frame_time_ms"]) == {"p50", "p95", "p99", "max"}
-    assert set(document["action_to_present_ms"]) == {"p50", "p95"}
+    for name in ("tick_ms", "frame_time_ms", "action_to_present_ms"):
+        assert set(document[name]) == SPREAD
     assert {"wait", "input", "denoise", "step", "decode", "blit", "present"} <= set(
         document["stages_ms"]
     )
-    assert set(document["stages_ms"]["denoise"]) == {"p50", "p99"}
+    assert set(document["stages_ms"]["denoise"]) == SPREAD
     assert {"cpu", "cores", "python", "numpy", "onnxruntime", "pygame", "platform"} <= set(
         document["environment"]
     )
@@ -60,6 +65,38 @@ def test_the_numbers_are_those_of_the_ticks(make_report: Make) -> None:
     assert report.jitter_ms == {"p50": 0, "p99": 0}
     assert report.operators_ms == {"step Conv": 10}, "the one before the first tick is left out"
     assert report.spans["share"] == pytest.approx(0.001)
+    assert report.stages_ms["step"]["p90"] == report.stages_ms["step"]["max"] == 15
+
+
+def test_without_a_device_its_numbers_are_null_and_the_table_is_silent(make_report: Make) -> None:
+    document = json.loads(json.dumps(make_report().as_dict()))
+    assert document["device_ms"] is document["peak_vram_mb"] is None
+    assert "device" not in make_report().table()
+
+
+def test_what_ran_on_a_device_is_told_by_graph_without_the_warm_up(make_report: Make) -> None:
+    warm_up = GraphRun("step", -90 * MS, -10 * MS)
+    runs = [
+        GraphRun(graph, (50 * tick + at) * MS, (50 * tick + at + took) * MS)
+        for tick in range(10)
+        for graph, at, took in (("step", 30, 12), ("decode", 45, 2))
+    ]
+    report = make_report(device_runs=(warm_up, *runs), peak_vram_mb=812.34)
+    assert report.device_ms == {
+        "step": dict.fromkeys(SPREAD, 12.0),
+        "decode": dict.fromkeys(SPREAD, 2.0),
+    }
+    assert report.peak_vram_mb == 812.3
+    rows = [line.split() for line in report.table().splitlines()]
+    assert ["device", "step", *["12.00"] * 5] in rows
+    assert "on the device 812.30 MB at most" in report.table()
+
+
+def test_the_cost_of_the_hud_is_a_share_of_the_work(make_report: Make) -> None:
+    report = make_report(hud_ms=1)
+    assert report.hud == {"ms_per_tick": 1, "share": pytest.approx(1 / 21)}
+    assert "HUD cost 1000.0 us a tick, 4.76% of its work" in report.table()
+    assert make_report(spans=False).hud == {"ms_per_tick": None, "share": None}
 
 
 def test_single_stages_sum_to_the_frame_time(make_report: Make) -> None:

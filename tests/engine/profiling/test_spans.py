@@ -66,6 +66,8 @@ def test_a_full_ring_keeps_the_newest_ticks_in_order() -> None:
     timeline = spans.timeline()
     assert timeline.stages_ms()["hud"].tolist() == [2, 3]
     assert (np.diff(timeline.began_ns) > 0).all()
+    assert spans.timeline(last=1).stages_ms()["hud"].tolist() == [3]
+    assert len(spans.timeline(last=9).began_ns) == 2
 
 
 def test_an_unknown_stage_is_a_mistake() -> None:
