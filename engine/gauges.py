@@ -17,21 +17,24 @@ FILL = (58, 92, 128)
 GROUND = (16, 16, 22)
 HEADROOM = 1.6
 """The graph's top, in periods."""
+LATE_PERIODS = 1.1
 
 
 def draw_graph(
     surface: pygame.Surface, area: pygame.Rect, frame_ms: NDArray[np.float64], period_ms: float
 ) -> None:
     """Draw the newest frame times, a pixel each, and the line that they should not cross."""
-    surface.fill(GROUND, area)
-    scale = (area.height - 2) / (period_ms * HEADROOM)
-    bottom = area.bottom - 2
-    for column, value in enumerate(frame_ms[-(area.width - 2) :].tolist()):
-        x, height = area.left + 1 + column, min(area.height - 2, round(value * scale))
-        colour = LATE if value > 1.1 * period_ms else BAR
-        pygame.draw.line(surface, colour, (x, bottom), (x, bottom - height))
-    deadline = bottom - round(period_ms * scale)
-    pygame.draw.line(surface, LINE, (area.left, deadline), (area.right - 1, deadline))
+    ground, bar, late, line = (surface.map_rgb(colour) for colour in (GROUND, BAR, LATE, LINE))
+    shown_ms = frame_ms[-(area.width - 2) :, None]
+    room_px = area.height - 2
+    scale = room_px / (period_ms * HEADROOM)
+    above_px = np.arange(room_px, -1, -1)
+    colours = np.where(shown_ms > LATE_PERIODS * period_ms, late, bar)
+    pixels = np.full(area.size, ground, np.uint32)
+    columns = pixels[1 : 1 + len(shown_ms), : room_px + 1]
+    np.copyto(columns, colours, where=above_px <= np.rint(shown_ms * scale), casting="unsafe")
+    pixels[:, room_px - round(period_ms * scale)] = line
+    pygame.surfarray.blit_array(surface.subsurface(area), pixels)
 
 
 def draw_bars(

@@ -17,7 +17,7 @@ from engine.pacing import Clock
 from engine.profiling.spans import Timeline
 from engine.profiling.ticklog import TickLog
 
-REFRESH_NS = 250_000_000
+REFRESH_NS = 400_000_000
 BARS = ("denoise", "decode", "download", "blit", "present", "record")
 _RECENT_TICKS = 240
 _MARGIN_PX = 6
@@ -184,7 +184,8 @@ class PygameHud:
         if timeline is None or period_ms is None or not len(timeline.began_ns):
             return []
         stages = timeline.stages_ms()
-        medians = {name: float(np.median(stages[name])) for name in BARS}
+        halves = np.median([stages[name] for name in BARS], 1).tolist()
+        medians = dict(zip(BARS, halves, strict=True))
         bars = pygame.Surface(
             (_GRAPH_PX[0], self._font.get_linesize() * len(BARS)), pygame.SRCALPHA
         )

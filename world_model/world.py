@@ -112,7 +112,7 @@ class RollingWorld:
         self._frame: Frame = self._pixels[0]
         self._spans: Spans = _Unmeasured()
         self._bind(backend)
-        self._black, self._to_colour = self._colours()
+        self._to_colour, self._black = self._colours()
         self._seed = self._tick = self._draws = 0
         self._strayed_at_start = 0.0
 
@@ -244,11 +244,13 @@ class RollingWorld:
         A cell's latents become its mean colour, so this costs next to nothing.
         """
         slots = self._windows[self._tick % 2][0, 4:]
-        colours = np.einsum("kc,tchw->thwk", self._to_colour, slots - self._black)
-        return np.asarray((colours * 255).clip(0, 255), np.uint8)
+        count, channels, height, width = slots.shape
+        colours = self._to_colour @ slots.reshape(count, channels, -1) - self._black
+        levels = (colours * 255).clip(0, 255).astype(np.uint8)
+        return levels.transpose(0, 2, 1).reshape(count, height, width, -1)
 
     def _colours(self) -> tuple[Array, Array]:
-        """Return the latents (48, 1, 1) of black, and what makes red, green, blue (3, 48) of them.
+        """Return what makes red, green, blue (3, 48) of latents, and what of black's (3, 1).
 
         Encoding is linear, so three flat frames tell.
         """
@@ -259,7 +261,8 @@ class RollingWorld:
             for colour in flat
         )
         directions = np.stack([latents - black for latents in lit], 1)
-        return black[:, None, None], np.asarray(np.linalg.pinv(directions), np.float32)
+        to_colour = np.asarray(np.linalg.pinv(directions), np.float32)
+        return to_colour, to_colour @ black[:, None]
 
     @property
     def memory(self) -> dict[str, NDArray[Any]]:

@@ -36,4 +36,8 @@ def pacing(parts: Parts, *, fps: int, seconds: float, work: float, as_json: bool
 
     ticks = max(2, round(seconds * fps))
     cases = measure_all(parts.clock, rate_hz=fps, ticks=ticks, work_share=work)
-    click.echo(json.dumps([vars(case) for case in cases]) if as_json else table(cases))
+    click.echo(
+        json.dumps([{**vars(case), "steady": case.steady} for case in cases])
+        if as_json
+        else table(cases)
+    )

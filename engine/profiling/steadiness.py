@@ -15,6 +15,9 @@ import numpy as np
 from engine.pacing import SPIN_NS, Clock, FixedRatePacer
 from engine.profiling.statistics import jitter_ms, percentiles
 
+MOST_JITTER_MS = 2.0
+MOST_MISSED = 0.005
+
 
 @dataclass(frozen=True)
 class Steadiness:
@@ -25,6 +28,12 @@ class Steadiness:
     jitter_p50_ms: float | None
     jitter_p99_ms: float | None
     missed_share: float
+
+    @property
+    def steady(self) -> bool:
+        """Tell whether a player would not notice: jitter p99 and missed deadlines are small."""
+        jitter_is_small = self.jitter_p99_ms is not None and self.jitter_p99_ms < MOST_JITTER_MS
+        return jitter_is_small and self.missed_share < MOST_MISSED
 
 
 def measure_steadiness(
@@ -74,13 +83,14 @@ def busy_core() -> Iterator[None]:
 
 def table(cases: list[Steadiness]) -> str:
     """Lay cases out for people."""
-    lines = [f"{'':<30}{'jitter p50':>12}{'p99':>8}{'missed':>10}"]
+    lines = [f"{'':<30}{'jitter p50':>12}{'p99':>8}{'missed':>10}{'steady':>9}"]
     for case in cases:
         name = (
             f"{'another' if case.busy else 'no'} busy core, {'spin' if case.spin else 'sleep only'}"
         )
         lines.append(
             f"{name:<30}{case.jitter_p50_ms or 0:>9.3f} ms{case.jitter_p99_ms or 0:>8.3f}"
-            f"{case.missed_share:>10.2%}"
+            f"{case.missed_share:>10.2%}{'yes' if case.steady else 'no':>9}"
         )
+    lines.append(f"steady: jitter p99 under {MOST_JITTER_MS:g} ms, under {MOST_MISSED:.1%} missed")
     return "\n".join(lines)

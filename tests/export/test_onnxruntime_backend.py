@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 
+from engine.pacing import SystemClock
+from engine.profiling.spans import StageSpans
 from export.loading import load_world
 from export.onnxruntime_backend import OnnxRuntimeBackend, physical_cores
+from games.scene import WORLDS
 from world_model.errors import WorldError
 
 
@@ -105,6 +109,37 @@ def test_the_number_of_threads_changes_no_frame_by_more_than_a_level(
     for _ in range(5):
         frame = default.step(np.ones(3, np.bool_)).astype(np.int16)
         assert np.abs(frame - chosen.step(np.ones(3, np.bool_))).max() <= 1
+
+
+@pytest.mark.skipif(not (WORLDS / "platformer" / "step.onnx").exists(), reason="no world is here")
+def test_the_step_span_is_what_onnx_runtime_itself_measures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    profiles: dict[str, list[dict[str, Any]]] = {}
+
+    class Kept(ort.InferenceSession):
+        def __init__(self, path: Path, *more: Any, **options: Any) -> None:
+            super().__init__(path, *more, **options)
+            self.graph = path.stem
+
+        def end_profiling(self) -> str:
+            written = super().end_profiling()
+            profiles[self.graph] = json.loads(Path(written).read_text())
+            return str(written)
+
+    monkeypatch.setattr(ort, "InferenceSession", Kept)
+    ticks = 25
+    world = load_world(WORLDS / "platformer", threads=1, log_operators=True)
+    spans = StageSpans(ticks, SystemClock())
+    world.measure(spans)
+    for _ in range(ticks):
+        spans.begin()
+        world.step(np.zeros(3, np.bool_))
+        spans.end()
+    world.operators()
+    runs_ms = [event["dur"] / 1e3 for event in profiles["step"] if event["name"] == "model_run"]
+    ours_ms = spans.timeline().stages_ms()["step"]
+    assert np.median(ours_ms / runs_ms) == pytest.approx(1, rel=0.05)
 
 
 def test_physical_cores_are_at_most_the_logical_ones() -> None:

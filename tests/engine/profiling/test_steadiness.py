@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from engine.fakes import FakeClock
-from engine.profiling.steadiness import busy_core, measure_steadiness, table
+from engine.profiling.steadiness import Steadiness, busy_core, measure_steadiness, table
 
 MS = 1_000_000
 
@@ -26,6 +28,7 @@ def test_a_clock_that_wakes_in_time_is_held_to_the_microsecond() -> None:
     assert case.missed_share == 0
     assert case.jitter_p99_ms is not None
     assert case.jitter_p99_ms < 0.01
+    assert case.steady
 
 
 def test_spinning_makes_up_for_waking_late() -> None:
@@ -46,6 +49,19 @@ def test_spinning_makes_up_for_waking_late() -> None:
 def test_too_much_work_misses_deadlines() -> None:
     case = measure_steadiness(FakeClock(), rate_hz=50, ticks=40, work_share=1.5, spin=True)
     assert case.missed_share > 0.3
+    assert not case.steady
+    assert table([case]).splitlines()[1].endswith("no")
+
+
+@pytest.mark.parametrize(
+    ("jitter_p99_ms", "missed_share", "steady"),
+    [(1.99, 0.0049, True), (2.0, 0.0, False), (0.1, 0.005, False), (None, 0.0, False)],
+)
+def test_steady_is_small_jitter_and_few_missed_deadlines(
+    jitter_p99_ms: float | None, missed_share: float, steady: bool
+) -> None:
+    case = Steadiness(True, False, 0.0, jitter_p99_ms, missed_share)
+    assert case.steady is steady
 
 
 def test_the_other_process_ends_with_the_block() -> None:
