@@ -20,10 +20,13 @@ from games.platformer.themes import THEMES
 from world_model.data import HELD_OUT_SEED, looks
 from world_model.errors import WorldError
 from world_model.event_watcher import WATCHED
+from world_model.frechet import frechet_distance
 from world_model.lag import find_probes, measure_lag, probe_ticks
 from world_model.metrics import (
+    QUALITY_TICKS,
     drift,
     event_agreement,
+    explained_share,
     median_or_none,
     percentile_or_none,
     share_of_one,
@@ -132,13 +135,23 @@ class Evaluation:
                 "probes": len(asked),
                 "lost": len(self.lags) - len(asked),
             },
+            "action_accuracy": self._action_accuracy(),
             "events": self._events(),
             "static_tiles": {
                 str(at): _rounded(median_or_none([t.static_tiles(at) for t in self.traces]))
                 for at in STATIC_AT
             },
             "drift": _rounded(median_or_none([d for d in drifts if d is not None])),
+            "frechet": {
+                name: _rounded(median_or_none([_strangeness(t, at) for t in self.long_traces]))
+                for name, at in (("first", 0), ("last", -1))
+            },
         }
+
+    def _action_accuracy(self) -> dict[str, float | None]:
+        every = np.concatenate([trace.explained for trace in self.traces])
+        last = np.concatenate([trace.explained[-QUALITY_TICKS:] for trace in self.long_traces])
+        return {"all": _rounded(explained_share(every)), "last": _rounded(explained_share(last))}
 
     def _events(self) -> dict[str, Any]:
         """Agreement by kind of event, and `all`; `counted`: how many the game had, in how many
@@ -195,6 +208,13 @@ def held_out_courses(levels: int, seed: int) -> tuple[Course, ...]:
 def course_of(name: str, level: Level) -> Course:
     """Return a hand-made level in the looks of the meadow."""
     return Course(name, level, THEMES["meadow"])
+
+
+def _strangeness(trace: Trace, stretch: int) -> float:
+    """Distance of a stretch of ten seconds of the dream from the same of the game; NaN of a run
+    that has none."""
+    whole = trace.patches[: len(trace) // QUALITY_TICKS]
+    return frechet_distance(*whole[stretch]) if whole else float("nan")
 
 
 def _check(world: World) -> None:

@@ -63,6 +63,9 @@ MEANINGS: Final = {
     "players are apart by half of what the true ones are after one tick, and stay so; "
     f"{LAG_HORIZON} if they never are. Where the dream has lost the player before the keys part, "
     "it is not asked; such probes are counted as lost.",
+    "action_accuracy": "Share of the moves that the held buttons explain by the game's own rules, "
+    "where other buttons would have led elsewhere; relative to the same share of the true game's "
+    "moves. `last`: in the last ten seconds of the long runs. Needs no truth.",
     "static_tiles": "Share of the level's tiles that still show what they should, leaving out "
     "those that a player, an enemy or a coin may cover. A tile is right if it is nearer to its "
     "own true picture than to that of any other kind of tile, and not far from it "
@@ -77,6 +80,9 @@ MEANINGS: Final = {
     f"run; 0.01 is 1 %. A tile's quality is exp(-e / {QUALITY_SCALE:g}), e its root mean square "
     "error in grey levels against the level's true background; the mean over the tiles that "
     "nothing covers.",
+    "frechet": "Frechet distance, in grey levels of 255, between all 4x4 px patches of dream and "
+    "true game, in the first and in the last ten seconds of the long runs. Compares what patches "
+    "look like on the whole, and no frame with another.",
 }
 """What each entry of an evaluation means; medians are over levels."""
 
@@ -153,6 +159,15 @@ def event_agreement(pairs: Iterable[Events]) -> NDArray[np.float64]:
     agreed = np.full(len(total), np.nan)
     np.divide(matched, total, out=agreed, where=total > 0)
     return agreed
+
+
+def explained_share(explained: Floats) -> float | None:
+    """Return the dream's share of explained moves relative to the true game's; (ticks, 2), of both,
+    NaN where it was not asked."""
+    if not np.isfinite(explained).any(0).all():
+        return None
+    dreamt, true = np.nanmean(explained, 0)
+    return float(dreamt / true)
 
 
 def share_of_one(counts: NDArray[np.integer]) -> float | None:

@@ -164,6 +164,8 @@ def model_card(document: dict[str, Any]) -> str:
         f"| action lag, p50 | {_cell(lag['p50'], ' ticks')} |",
         f"| action lag, p95 | {_cell(lag['p95'], ' ticks')} |",
         f"| action lag, probes asked and lost | {lag['probes']} and {lag['lost']} |",
+        f"| moves that the keys explain | {_percent(document['action_accuracy']['all'])} |",
+        f"| the same, last ten seconds | {_percent(document['action_accuracy']['last'])} |",
         *(f"| events as in the game, {kind} | {_cell(v, ' F1')} |" for kind, v in events.items()),
         f"| events counted | {counted['coin']} coins, {counted['spring']} springs, "
         f"{counted['restart']} restarts in {counted['ticks']} ticks |",
@@ -172,6 +174,10 @@ def model_card(document: dict[str, Any]) -> str:
             for at, v in _spans(document["static_tiles"])
         ),
         f"| drift | {_percent(document['drift'])} |",
+        *(
+            f"| Frechet distance of patches, {name} ten seconds | {_cell(v, ' levels')} |"
+            for name, v in document["frechet"].items()
+        ),
         "",
         "## What the measures mean",
         "",

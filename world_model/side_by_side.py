@@ -23,10 +23,13 @@ from games.platformer.sprites import HERO_H, HERO_W
 from games.platformer.themes import Palette
 from world_model.detector import HeroDetector
 from world_model.event_watcher import WATCHED, EventWatcher
+from world_model.frechet import PatchStatistics
+from world_model.inverse_dynamics import ActionJudge
 from world_model.metrics import (
     EVENT_TICKS,
     LOST_PX,
     PARTED_PX,
+    QUALITY_TICKS,
     STATIC_TICKS,
     Events,
     psnr_db,
@@ -116,7 +119,10 @@ class Trace:
     """What was measured on one course; entry t - 1 of an array belongs to tick t.
 
     `psnr_db`, `error_px`, `right_share` (NaN where not judged): (ticks,); `heroes` (ticks,): how
-    many players were found; `quality` (ticks, 16, 16): of each tile, NaN where it was covered;
+    many players were found; `explained` (ticks, 2): whether the held buttons explain the dreamt and
+    the true player's move, NaN where that cannot be asked; `quality` (ticks, 16, 16): of each tile,
+    NaN where it was covered; `patches`: those of each stretch of `QUALITY_TICKS` ticks, dreamt and
+    true;
     `dreamt`, `true` (ticks, 3): which of `event_watcher.WATCHED` happened;
     `pairs`: tick -> the true and the dreamt frame, at `SHEET_TICKS`.
     """
@@ -126,9 +132,11 @@ class Trace:
     error_px: NDArray[np.float64]
     heroes: NDArray[np.int64]
     right_share: NDArray[np.float64]
+    explained: NDArray[np.float64]
     quality: NDArray[np.float32]
     dreamt: NDArray[np.bool_]
     true: NDArray[np.bool_]
+    patches: list[tuple[PatchStatistics, PatchStatistics]] = field(default_factory=list)
     pairs: dict[int, tuple[Frame, Frame]] = field(default_factory=dict)
 
     @classmethod
@@ -137,8 +145,11 @@ class Trace:
         nothing = [np.full(ticks, np.nan) for _ in range(3)]
         quality = np.full((ticks, *course.level.tiles.shape), np.nan, np.float32)
         heroes = np.zeros(ticks, np.int64)
+        explained = np.full((ticks, 2), np.nan)
         dreamt, true = (np.zeros((ticks, len(WATCHED)), np.bool_) for _ in range(2))
-        return cls(course, nothing[0], nothing[1], heroes, nothing[2], quality, dreamt, true)
+        return cls(
+            course, nothing[0], nothing[1], heroes, nothing[2], explained, quality, dreamt, true
+        )
 
     def __len__(self) -> int:
         return len(self.heroes)
@@ -166,10 +177,13 @@ class Examiner:
         self._detector = HeroDetector(course.palette)
         self._judge = TileJudge(course.level, course.palette)
         self._watchers = [EventWatcher(course.level, course.palette) for _ in range(2)]
+        self._actions = [ActionJudge(course.level) for _ in range(2)]
         self._judged = {tick for tick in range(1, ticks + 1) if is_judged(tick)}
 
-    def examine(self, tick: int, dream: Frame, truth: Frame, player: tuple[int, int]) -> None:
-        """Take down what tick `tick` (from 1 on) looks like, dreamt and true."""
+    def examine(
+        self, tick: int, dream: Frame, truth: Frame, player: tuple[int, int], action: Action
+    ) -> None:
+        """Take down what tick `tick` (from 1 on) looks like, dreamt and true, under `action`."""
         trace, at = self.trace, tick - 1
         found = self._detector.find(dream)
         trace.heroes[at] = len(found)
@@ -184,10 +198,21 @@ class Examiner:
         covered = touched_tiles([own, *boxes])
         static = ~(covered | self._judge.never_static)
         trace.quality[at][static] = self._judge.quality(dream)[static]
+        for column, place in enumerate((places[0] if places else None, player)):
+            answer = self._actions[column].see(place, action)
+            trace.explained[at, column] = np.nan if answer is None else answer
+        self._take_patches(at, dream, truth)
         if tick in self._judged and static.any():
             trace.right_share[at] = self._judge.right(dream)[static].mean()
         if tick in SHEET_TICKS:
             trace.pairs[tick] = truth.copy(), dream.copy()
+
+    def _take_patches(self, at: int, dream: Frame, truth: Frame) -> None:
+        trace, stretch = self.trace, at // QUALITY_TICKS
+        if stretch == len(trace.patches):
+            trace.patches.append((PatchStatistics(), PatchStatistics()))
+        for taken, frame in zip(trace.patches[stretch], (dream, truth), strict=True):
+            taken.add(frame)
 
 
 def _box(player: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -215,7 +240,7 @@ def play_side_by_side(
     for tick in range(1, ticks + 1):
         action = player(game.state, tick)
         truth = game.step(action)
-        examiner.examine(tick, world.step(action), truth, game.player)
+        examiner.examine(tick, world.step(action), truth, game.player, action)
         advance()
     return examiner.trace
 

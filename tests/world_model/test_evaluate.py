@@ -38,6 +38,8 @@ def test_a_perfect_world_scores_perfectly(perfect: dict[str, Any]) -> None:
     assert perfect["action_lag_ticks"] == {"p50": 0, "p95": 0, "probes": 24, "lost": 0}
     assert perfect["static_tiles"]["64"] == 1
     assert perfect["drift"] == 0
+    assert perfect["action_accuracy"] == {"all": 1, "last": 1}
+    assert perfect["frechet"] == {"first": 0, "last": 0}
     assert perfect["events"]["all"] == 1
     assert perfect["events"]["counted"]["ticks"] == 420 + 2 * 200
 
@@ -67,6 +69,7 @@ def test_a_world_that_answers_late_has_that_lag(lag_ticks: int) -> None:
     assert late["action_lag_ticks"]["p95"] == lag_ticks
     assert late["action_lag_ticks"]["probes"] >= 16
     assert late["position_error_px"]["16"] > 1
+    assert late["action_accuracy"]["all"] < 0.97
 
 
 def test_a_hero_that_fades_out_is_missed_from_then_on() -> None:
@@ -88,6 +91,11 @@ def test_a_world_that_slowly_blurs_drifts_and_the_sooner_the_more() -> None:
         for ticks in (2000, 420)
     )
     assert 0.01 < slow < fast < 0.6
+
+
+def test_a_blurred_dream_is_strange_without_being_compared_frame_by_frame() -> None:
+    blurred = measured(BlurringWorld(COURSES, ticks=420), ticks=420, courses=COURSES[:1])
+    assert blurred["frechet"]["last"] > 2 * blurred["frechet"]["first"] > 0
 
 
 def test_a_given_script_is_what_world_and_game_play() -> None:
