@@ -52,6 +52,7 @@ class FakeWorld:
 
     name = "fake"
     backend = "fake"
+    note = ""
     buttons = ("left", "right", "jump")
     frame_shape = (FRAME_PX, FRAME_PX, 3)
     passes_per_tick = 1

@@ -68,6 +68,9 @@ class Inside(Protocol):
     def backend(self) -> str: ...
 
     @property
+    def note(self) -> str: ...
+
+    @property
     def cache_fill(self) -> tuple[int, int]: ...
 
     @property
@@ -108,6 +111,7 @@ def detail_lines(log: TickLog, world: Inside) -> list[str]:
     return [
         *keys,
         f"{world.backend}, cache {held} of {places} frames",
+        *filter(None, [world.note]),
         f"not scenery {now:.1%}, at the start {start:.1%}",
     ]
 

@@ -40,6 +40,10 @@ class World(Protocol):
     def backend(self) -> str: ...
 
     @property
+    def note(self) -> str:
+        """Why another backend plays than was asked for; empty where none does."""
+
+    @property
     def buttons(self) -> tuple[str, ...]: ...
 
     @property

@@ -1,4 +1,7 @@
-"""Opens a world bundle on a backend. The one place that knows which backends there are."""
+"""Opens a world bundle on a backend. The one place that knows which backends there are.
+
+A resident starts sessions on the default backend and ticks on a device of its own.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,18 @@ from typing import Final
 from export.fastest import choose
 from export.onnxruntime_backend import OnnxRuntimeBackend
 from world_model.errors import WorldError
-from world_model.world import Backend, RollingWorld, read_config
+from world_model.world import Backend, Resident, RollingWorld, read_config
 
 Open = Callable[[Path, int | None, bool], Backend]
 """Opens the graphs of a bundle: on so many threads, and whether operators log their times."""
+OpenResident = Callable[[Path, Callable[[str], object]], Resident]
+"""Opens the ticks of a bundle on a device; is told whom to tell what takes long, or is odd."""
 
 DEFAULT: Final = "onnxruntime"
 AUTO: Final = "auto"
 TRIED: Final = (DEFAULT, "openvino", "openvino-bf16")
-"""What `AUTO` chooses from: all but torch, which is the reference and slow to load."""
+"""What `AUTO` chooses from: neither torch, which is the reference and slow to load, nor residents,
+which no GPU has proven yet."""
 
 
 def load_world(
@@ -30,16 +36,21 @@ def load_world(
 ) -> RollingWorld:
     """Load a world bundle; raises WorldError where it is missing or broken.
 
-    `backend` is one of `BACKENDS`, or `AUTO` for the fastest of `TRIED`; where it cannot be had,
-    `say` is told why, and ONNX Runtime plays (without `say`, its error is raised).
+    `backend` is one of `BACKENDS` or `RESIDENTS`, or `AUTO` for the fastest of `TRIED`; where it
+    cannot be had, or fails in a game, `say` is told why, the world notes it, and ONNX Runtime plays
+    (without `say`, its error is raised).
     `threads` defaults to the physical cores of this machine, or 2 hyper-threads of one;
     `log_operators` makes every operator of the graphs log its times, which slows them.
     """
     config = read_config(directory)
 
     def load(name: str) -> RollingWorld:
-        return RollingWorld(config, BACKENDS[name](directory, threads, log_operators))
+        if name not in RESIDENTS:
+            return RollingWorld(config, BACKENDS[name](directory, threads, log_operators))
+        ticks = RESIDENTS[name](directory, say or (lambda _: None))
+        return RollingWorld(config, BACKENDS[DEFAULT](directory, threads, False), ticks, say=say)
 
+    note = ""
     if backend == AUTO:
         choice = choose(directory, TRIED, load, threads=threads)
         backend = choice.backend
@@ -51,14 +62,19 @@ def load_world(
         except (ImportError, WorldError) as error:
             if say is None:
                 raise WorldError(f"{backend}: {_reason(error)}") from None
-            say(f"{backend} cannot play {config.name} ({_reason(error)}); {DEFAULT} does")
-    return load(DEFAULT)
+            note = f"{backend} cannot play {config.name} ({_reason(error)})"
+            say(f"{note}; {DEFAULT} does")
+    world = load(DEFAULT)
+    world.note = note
+    return world
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:
-        return f"needs pip install 'rollplay[{_EXTRAS[error.name]}]'"
-    return str(error)
+    missing = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
+    extra = _EXTRAS.get(missing.partition(".")[0])
+    if extra:
+        return f"needs pip install 'rollplay[{extra}]'"
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _openvino(precision: str) -> Open:
@@ -79,11 +95,36 @@ def _torch(*, compiled: bool) -> Open:
     return open_graphs
 
 
-_EXTRAS: Final = {"openvino": "openvino", "torch": "train", "safetensors": "train"}
+def _tensorrt(precision: str) -> OpenResident:
+    def open_resident(directory: Path, say: Callable[[str], object]) -> Resident:
+        from export.cuda import Cuda
+        from export.tensorrt_backend import open_ticks
+        from export.tensorrt_engines import Builder
+        from export.tensorrt_library import find_library
+
+        library = find_library()
+        device, builder = Cuda(library), Builder(library)
+        return open_ticks(directory, precision, builder=builder, device=device, say=say)
+
+    return open_resident
+
+
+_EXTRAS: Final = {
+    "openvino": "openvino",
+    "torch": "train",
+    "safetensors": "train",
+    "cuda": "tensorrt",
+    "onnx": "tensorrt",
+}
 BACKENDS: Final[Mapping[str, Open]] = {
     DEFAULT: OnnxRuntimeBackend,
     "openvino": _openvino("f32"),
     "openvino-bf16": _openvino("bf16"),
     "torch": _torch(compiled=False),
     "torch-compiled": _torch(compiled=True),
+}
+RESIDENTS: Final[Mapping[str, OpenResident]] = {
+    "tensorrt": _tensorrt("float32"),
+    "tensorrt-fp16": _tensorrt("fp16"),
+    "tensorrt-bf16": _tensorrt("bf16"),
 }

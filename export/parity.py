@@ -92,7 +92,7 @@ def roll_out_parity(
     for tick, action in enumerate(actions):
         head = twin.denoise(action)
         finished = world.denoise(action)
-        latent_error[tick] = np.abs(finished - head[0].numpy()).max()
+        latent_error[tick] = np.abs(world.finished - head[0].numpy()).max()
         drawn = codec.decode(head)[0].numpy().astype(np.float32)
         apart = np.abs(world.decode(finished) - drawn)
         pixel_error[tick], squared[tick] = apart.max(), np.square(apart).mean()

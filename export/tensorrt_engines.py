@@ -1,20 +1,20 @@
-"""TensorRT-RTX engines of a world's graphs, built ahead of time: no GPU is needed, here or in CI.
+"""TensorRT engines of a world's graphs. TensorRT-RTX builds them with no GPU here, or in CI.
 
-Engines are kept under a key of graph, target and library, so that none is ever taken for another's;
-beside each lies the hash of its bytes, so that a broken one is built anew. Float32 graphs, as the
-builder takes its types from the graph.
+Engines are kept under a key of graph, GPU, precision and library, so that none is ever taken for
+another's; beside each lies the hash of its bytes, so that a broken one is built anew.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from export import store
+from export.tensorrt_graph import FLOAT32, prepare
+from export.tensorrt_library import Library, Log
 from world_model.errors import WorldError
 from world_model.world import GRAPHS
 
@@ -26,12 +26,22 @@ TARGETS: Final[Mapping[str, str]] = {
     "rtx50": "SM120",
 }
 """GPU generations by name, and the compute capability to build for."""
+FORMAT: Final = 2
+"""Counts the ways in which graphs were prepared; another one needs other engines."""
 
-Build = Callable[[bytes, str], bytes]
+
+class EngineBuilder(Protocol):
+    """Turns graphs into engines."""
+
+    library: str
+    """What builds, and its version."""
+
+    def build(self, graph: bytes, capability: str, precision: str) -> bytes:
+        """Raises WorldError where it cannot."""
 
 
 @dataclass(frozen=True)
-class Engine:
+class EngineFile:
     """A built graph: where it lies, its size, and whether it had to be built just now."""
 
     graph: str
@@ -41,74 +51,83 @@ class Engine:
 
 
 class Builder:
-    """TensorRT-RTX's own parser and builder."""
+    """TensorRT's own parser and builder."""
 
-    def __init__(self) -> None:
-        try:
-            self._trt: Any = _library()
-        except ImportError:
-            raise WorldError(
-                "TensorRT-RTX is not installed: pip install 'rollplay[tensorrt]'"
-            ) from None
-        self.version: str = self._trt.__version__
-        self._logger = self._trt.Logger(self._trt.Logger.ERROR)
+    def __init__(self, library: Library) -> None:
+        self.library = library.version
+        self._trt, self._is_rtx = library.trt, library.is_rtx
+        self._log = Log(self._trt)
 
-    def build(self, graph: bytes, capability: str) -> bytes:
-        """Turn an ONNX graph into an engine; raises WorldError with the parser's reasons."""
+    def build(self, graph: bytes, capability: str, precision: str) -> bytes:
+        """Turn an ONNX graph into an engine; raises WorldError with TensorRT's reason.
+
+        TensorRT for data centres builds for the GPU that is here, whatever the capability.
+        """
         trt = self._trt
-        builder = trt.Builder(self._logger)
-        network = builder.create_network(0)
-        parser = trt.OnnxParser(network, self._logger)
-        if not parser.parse(graph):
+        prepared = prepare(graph, precision)
+        builder = trt.Builder(self._log.logger)
+        network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+        parser = trt.OnnxParser(network, self._log.logger)
+        if not parser.parse(prepared):
             reasons = "; ".join(parser.get_error(i).desc() for i in range(parser.num_errors))
             raise WorldError(f"not a graph that TensorRT takes ({reasons})")
         config = builder.create_builder_config()
-        config.num_compute_capabilities = 1
-        config.set_compute_capability(getattr(trt.ComputeCapability, capability), 0)
+        config.clear_flag(trt.BuilderFlag.TF32)  # pixels are copied through products, for hours
+        if self._is_rtx:
+            config.num_compute_capabilities = 1
+            config.set_compute_capability(self._capability(capability), 0)
         engine = builder.build_serialized_network(network, config)
         if engine is None:
-            raise WorldError(f"TensorRT builds no engine for {capability}")
+            raise WorldError(f"TensorRT builds no engine for {capability} ({self._log.last})")
         return bytes(engine)
+
+    def _capability(self, name: str) -> Any:
+        known = self._trt.ComputeCapability
+        if not hasattr(known, name):
+            raise WorldError(f"{self.library} does not know GPUs of compute capability {name}")
+        return getattr(known, name)
 
 
 def build_engines(
     directory: Path,
-    target: str,
+    capability: str,
     cache: Path,
     *,
-    version: str,
-    build: Build,
-    done: Callable[[Engine], object] = lambda _: None,
-) -> list[Engine]:
-    """Return the engines of a bundle for one of `TARGETS`, building those that are not kept."""
+    builder: EngineBuilder,
+    precision: str = FLOAT32,
+    graphs: Sequence[str] = GRAPHS,
+    anew: bool = False,
+    begin: Callable[[str], object] = lambda _: None,
+    done: Callable[[EngineFile], object] = lambda _: None,
+) -> list[EngineFile]:
+    """Return the engines of a bundle for GPUs of one capability, building those that are not kept.
+
+    Only `step` can be had in fewer bits. `anew` trusts no kept one; `begin` is told which graph is
+    going to be built, `done` of each engine. Raises WorldError naming the graph.
+    """
     engines = []
-    for graph in GRAPHS:
+    for graph in graphs:
         source = directory / f"{graph}.onnx"
         try:
             onnx = source.read_bytes()
         except OSError as error:
             raise WorldError(f"{source}: cannot be read ({error.strerror})") from None
-        path = cache / f"{graph}-{target}-{_key(onnx, TARGETS[target], version)}.engine"
-        fresh = store.recall(path) is None
+        bits = precision if graph == "step" else FLOAT32
+        key = _key(onnx, capability, bits, builder.library)
+        path = cache / f"{graph}-{capability}-{bits}-{key}.engine"
+        fresh = anew or store.recall(path) is None
         if fresh:
+            begin(graph)
             try:
-                store.keep(path, build(onnx, TARGETS[target]))
+                store.keep(path, builder.build(onnx, capability, bits))
             except WorldError as error:
                 raise WorldError(f"{source}: {error}") from None
-        engines.append(Engine(graph, path, path.stat().st_size, fresh))
+        engines.append(EngineFile(graph, path, path.stat().st_size, fresh))
         done(engines[-1])
     return engines
 
 
-def _library() -> Any:
-    """Import TensorRT-RTX, whose bindings come without the metapackage on PyPI."""
-    try:
-        return importlib.import_module("tensorrt_rtx")
-    except ImportError:
-        return importlib.import_module("tensorrt_rtx_bindings")
-
-
-def _key(onnx: bytes, capability: str, version: str) -> str:
+def _key(onnx: bytes, *made_by: str) -> str:
     digest = hashlib.sha256(onnx)
-    digest.update(f"{capability} float32 {version}".encode())
+    digest.update(repr((FORMAT, *made_by)).encode())
     return digest.hexdigest()[:16]

@@ -3,6 +3,7 @@
 RollplayError      something that a user can put right; the message names the cure
 ├── ConfigError    a config that cannot be read
 ├── WorldError     a world bundle that is missing, broken or does not fit
+│   └── BackendError   what runs it has failed, and its bundle may be good
 └── DataError      a recorded data set or checkpoint that is missing, broken or does not fit
 """
 
@@ -19,6 +20,10 @@ class ConfigError(RollplayError):
 
 class WorldError(RollplayError):
     """A world bundle that cannot be played."""
+
+
+class BackendError(WorldError):
+    """A device or a library that cannot run a world, or has stopped to; the message says why."""
 
 
 class DataError(RollplayError):

@@ -19,7 +19,7 @@ from world_model.actions import MARKS, encode_actions
 from world_model.cache import CacheIndex, Sink
 from world_model.cast import locate, read_cast
 from world_model.config import WorldConfig
-from world_model.errors import ConfigError, WorldError
+from world_model.errors import BackendError, ConfigError, WorldError
 from world_model.schedule import tick_noise, window_sigmas
 
 Array = NDArray[np.float32]
@@ -67,6 +67,30 @@ class Backend(Protocol):
         """Stop logging operators, and return those that ran; empty where none were logged."""
 
 
+class Resident(Protocol):
+    """Keeps a session's memory where its graphs run, such as on a GPU, and ticks there.
+
+    Every call raises BackendError where the device fails.
+    """
+
+    name: str
+
+    def start(self, memory: Buffers) -> None:
+        """Take over `window`, `trail`, `cache_k`, `cache_v`, `cast` and `sigmas` of a session."""
+
+    def tick(self, inputs: Buffers) -> None:
+        """Run `step` and `decode` on `actions`, `noise` and `ages`; returns when they are done."""
+
+    def keep(self, place: int) -> None:
+        """Put the frame that left the window with the last tick at this place of the cache."""
+
+    def show(self, frame: Frame) -> None:
+        """Copy the frame of the last tick, (1, H, W, 3)."""
+
+    def fetch(self, memory: Buffers) -> None:
+        """Copy what the next tick starts from, and the last `head`, into arrays of these names."""
+
+
 class Spans(Protocol):
     """Is told when a stage of a tick ends."""
 
@@ -85,11 +109,28 @@ class RollingWorld:
 
     passes_per_tick: Final = 1
 
-    def __init__(self, config: WorldConfig, backend: Backend) -> None:
+    def __init__(
+        self,
+        config: WorldConfig,
+        backend: Backend,
+        resident: Resident | None = None,
+        *,
+        say: Callable[[str], object] | None = None,
+    ) -> None:
+        """Play on `backend`, or start there and tick on `resident`.
+
+        Where the resident fails in a game, `say` is told why, and the backend goes on; without
+        `say` its error is raised.
+        """
         self.config, self.name, self.buttons = config, config.name, config.buttons
         self.frame_shape = config.frame_shape
         self.backend, self.operators = backend.name, backend.operators
         self.accelerator = backend.accelerator
+        self.note = ""
+        """Why another backend plays than was asked for; empty where none does."""
+        self._here, self._resident, self._say = backend.name, resident, say
+        if resident is not None:
+            self.backend = resident.name
         window, latent = config.window, config.latent_shape
         shape = (1, window.frames, *latent)
         self._index = CacheIndex(window)
@@ -114,6 +155,7 @@ class RollingWorld:
         self._bind(backend)
         self._to_colour, self._black = self._colours()
         self._seed = self._tick = self._draws = 0
+        self._start: Frame = np.zeros((0, *config.frame_shape), np.uint8)
         self._strayed_at_start = 0.0
 
     @property
@@ -166,6 +208,7 @@ class RollingWorld:
         """
         if len(frames) < self.config.window.start_frames:
             raise ValueError(f"a session starts from {self.config.window.start_frames} frames")
+        self._start = frames
         self._seed, self._tick, self._draws = seed, 0, 0
         self._index.clear()
         self._actions[:] = encode_actions(np.zeros(len(self.buttons), np.bool_))
@@ -187,6 +230,8 @@ class RollingWorld:
                 self._advance()
                 self._trail[0, 1] = self._trail[0, 2]
         self._strayed_at_start = _unlike(latents, self._windows[self._tick % 2][0, 0])
+        if self._resident is not None:
+            self._start_on(self._resident)
         return self._frame
 
     def _encoded(self, frame: Frame) -> Array:
@@ -199,14 +244,27 @@ class RollingWorld:
         """Advance by one tick under the held buttons (A,): one forward pass.
 
         Returns the latents (48, h, w) of the frame that this action caused; the array is
-        reused by the next tick.
+        reused by the next tick. Those of a resident stay there, NaN here: `finished` fetches them.
         """
         self._actions[0, 1:] = encode_actions(action)
         self._spans.mark("encode_action")
-        self._advance()
+        if self._resident is None:
+            self._advance()
+            self._trail[:] = self._next_trail
+        elif not self._advanced_on(self._resident):
+            return self.denoise(action)
         self._actions[0, 0] = self._actions[0, 1]
-        self._trail[:] = self._next_trail
         return self._head
+
+    @property
+    def finished(self) -> Array:
+        """Latents (48, h, w) of the frame that was finished last; a view, or a resident's copy."""
+        if self._resident is None:
+            return self._head
+        latents = np.empty_like(self._latents)
+        self._resident.fetch({"head": latents})
+        head: Array = latents[0]
+        return head
 
     def measure(self, spans: Spans) -> None:
         """Mark the stages inside `denoise`, and the end of decoding, from now on."""
@@ -216,6 +274,9 @@ class RollingWorld:
         """Draw latents (48, h, w) as a frame (H, W, 3); the next call reuses the array."""
         if latents.base is not self._latents:
             self._latents[0] = latents
+        elif self._resident is not None:
+            self._resident.show(self._pixels)
+            return self._frame
         self._decode()
         return self._frame
 
@@ -235,7 +296,7 @@ class RollingWorld:
 
         A drift meter that needs no truth: what lives covers a few cells, and hardly ever more.
         """
-        window = self._windows[self._tick % 2][0]
+        window = self._window[0]
         return _unlike(window[3], window[0]), self._strayed_at_start
 
     def in_flight(self) -> Frame:
@@ -243,7 +304,7 @@ class RollingWorld:
 
         A cell's latents become its mean colour, so this costs next to nothing.
         """
-        slots = self._windows[self._tick % 2][0, 4:]
+        slots = self._window[0, 4:]
         count, channels, height, width = slots.shape
         colours = self._to_colour @ slots.reshape(count, channels, -1) - self._black
         levels = (colours * 255).clip(0, 255).astype(np.uint8)
@@ -266,8 +327,66 @@ class RollingWorld:
 
     @property
     def memory(self) -> dict[str, NDArray[Any]]:
-        """What the next tick starts from: `window`, `trail`, `cache_k`, `cache_v`, as views."""
+        """What the next tick starts from: `window`, `trail`, `cache_k`, `cache_v`, as views.
+
+        Of a resident's memory they are copies, made by the call.
+        """
+        memory = self._memory
+        if self._resident is not None:
+            self._resident.fetch(memory)
+        return memory
+
+    @property
+    def _memory(self) -> dict[str, NDArray[Any]]:
         return {"window": self._windows[self._tick % 2], "trail": self._trail, **self._cache}
+
+    @property
+    def _window(self) -> Array:
+        window = self._windows[self._tick % 2]
+        if self._resident is not None:
+            self._resident.fetch({"window": window})
+        return window
+
+    def _start_on(self, resident: Resident) -> None:
+        """Hand the session over, as it is at its start."""
+        try:
+            resident.start({**self._memory, "cast": self._cast, "sigmas": self._sigmas})
+            self._latents.fill(np.nan)
+        except BackendError as error:
+            self._leave(error)
+
+    def _advanced_on(self, resident: Resident) -> bool:
+        """Advance where the memory is; False where that failed, and the backend is to do it."""
+        self._draw_noise()
+        self._spans.mark("re_noise")
+        inputs = {"actions": self._actions, "noise": self._noise, "ages": self._index.ages}
+        try:
+            resident.tick(inputs)
+        except BackendError as error:
+            self._leave(error)
+            self._come_home(resident)
+            return False
+        self._spans.mark("step")
+        resident.keep(self._index.push())
+        self._tick += 1
+        self._spans.mark("cache_write")
+        return True
+
+    def _leave(self, error: BackendError) -> None:
+        """Do without the resident from now on."""
+        if self._say is None:
+            raise error
+        self.note = f"{self.backend} failed: {error}"
+        self.backend, self._resident = self._here, None
+        self._say(f"{self.note}; {self.backend} goes on")
+
+    def _come_home(self, resident: Resident) -> None:
+        """Go on from the resident's memory if that can still be had, else from the start."""
+        try:
+            resident.fetch(self._memory)
+            self._draws -= 1
+        except BackendError:
+            self.reset(self._start, seed=self._seed)
 
     def _advance(self) -> None:
         """Run the step graph and hand the frame that left the window over to the cache."""

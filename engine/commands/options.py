@@ -5,7 +5,16 @@ from typing import Any
 
 import click
 
-BACKENDS = ("onnxruntime", "openvino", "openvino-bf16", "torch", "torch-compiled")
+BACKENDS = (
+    "onnxruntime",
+    "openvino",
+    "openvino-bf16",
+    "tensorrt",
+    "tensorrt-fp16",
+    "tensorrt-bf16",
+    "torch",
+    "torch-compiled",
+)
 
 HUD_MODES = ("off", "line", "graph", "full")
 
@@ -25,7 +34,7 @@ backend_option = click.option(
     type=click.Choice(("auto", *BACKENDS)),
     default="onnxruntime",
     show_default=True,
-    help="What runs the world; all but the default are extras. `auto`: the fastest installed, "
+    help="What runs the world; all but the default are extras. `auto`: the fastest for the CPU, "
     "measured for two seconds, then remembered.",
 )
 threads_option = click.option(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from engine.cli import cli
 from engine.commands.tensorrt import TARGET_NAMES
-from export.tensorrt_engines import TARGETS, Builder, Engine, build_engines
+from export.tensorrt_engines import TARGETS, Builder, EngineFile, build_engines
+from export.tensorrt_library import RTX, find_library
 from games.scene import WORLDS
-from world_model.errors import WorldError
+from world_model.errors import BackendError, WorldError
 from world_model.world import GRAPHS
 
 
@@ -19,10 +22,13 @@ class FakeBuild:
     """Counts what it is asked for; an engine is the graph, backwards."""
 
     def __init__(self) -> None:
+        self.library = "library 1"
         self.calls: list[str] = []
+        self.precisions: list[str] = []
 
-    def __call__(self, graph: bytes, capability: str) -> bytes:
+    def build(self, graph: bytes, capability: str, precision: str) -> bytes:
         self.calls.append(capability)
+        self.precisions.append(precision)
         return graph[::-1]
 
 
@@ -34,9 +40,11 @@ def graphs(tmp_path: Path) -> Path:
 
 
 def engines(
-    graphs: Path, build: FakeBuild, target: str = "rtx40", version: str = "1"
-) -> list[Engine]:
-    return build_engines(graphs, target, graphs / "cache", version=version, build=build)
+    graphs: Path, build: FakeBuild, target: str = "rtx40", precision: str = "float32"
+) -> list[EngineFile]:
+    return build_engines(
+        graphs, TARGETS[target], graphs / "cache", builder=build, precision=precision
+    )
 
 
 def test_engines_are_built_once(graphs: Path) -> None:
@@ -55,11 +63,19 @@ def test_another_graph_target_or_library_has_engines_of_its_own(graphs: Path) ->
     build = FakeBuild()
     paths = {engine.path for engine in engines(graphs, build)}
     paths |= {engine.path for engine in engines(graphs, build, target="rtx50")}
-    paths |= {engine.path for engine in engines(graphs, build, version="2")}
+    build.library = "library 2"
+    paths |= {engine.path for engine in engines(graphs, build)}
     (graphs / "step.onnx").write_bytes(b"another graph")
     paths |= {engine.path for engine in engines(graphs, build)}
     assert len(paths) == 10
     assert build.calls.count("SM120") == 3
+
+
+def test_fewer_bits_are_for_the_step_alone(graphs: Path) -> None:
+    build = FakeBuild()
+    engines(graphs, build, precision="fp16")
+    assert build.precisions == ["fp16", "float32", "float32"]
+    assert [file.built for file in engines(graphs, build)] == [True, False, False]
 
 
 @pytest.mark.parametrize("damage", ["cut", "no hash", "odd hash", "other bytes"])
@@ -91,7 +107,23 @@ def test_the_targets_of_the_command_are_those_that_can_be_built() -> None:
 def test_a_graph_that_is_none_is_refused_by_the_real_parser() -> None:
     pytest.importorskip("tensorrt_rtx_bindings")
     with pytest.raises(WorldError, match="not a graph that TensorRT takes"):
-        Builder().build(b"no graph", "SM89")
+        Builder(find_library(ahead_of_time=True)).build(b"no graph", "SM89", "float32")
+
+
+def test_a_gpu_that_the_library_does_not_know_is_named(exported: Any) -> None:
+    pytest.importorskip("tensorrt_rtx_bindings")
+    graph = (exported.directory / "decode.onnx").read_bytes()
+    with pytest.raises(WorldError, match="does not know GPUs of compute capability SM90"):
+        Builder(find_library(ahead_of_time=True)).build(graph, "SM90", "float32")
+
+
+def test_a_machine_without_the_library_is_told_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("tensorrt", *RTX):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(BackendError, match=r"pip install 'rollplay\[tensorrt\]'"):
+        find_library()
 
 
 @pytest.mark.slow

@@ -81,7 +81,7 @@ def test_unknown_backends_are_named_and_the_known_ones_are_those_that_load() -> 
     result = run("--backends", "onnxruntime,vulkan")
     assert result.exit_code == 2
     assert "'vulkan': choose from onnxruntime, openvino" in result.stderr
-    assert set(loading.BACKENDS) == set(BACKENDS)
+    assert {*loading.BACKENDS, *loading.RESIDENTS} == set(BACKENDS)
 
 
 def test_another_revision_is_laid_out_and_taken_away_again() -> None:
