@@ -23,8 +23,10 @@ class Cuda:
     """The first GPU; raises BackendError where there is none that works."""
 
     def __init__(self, library: Library) -> None:
-        if not _call(cudart.cudaGetDeviceCount):
-            raise BackendError("no NVIDIA GPU here")
+        try:
+            _call(cudart.cudaGetDeviceCount)
+        except BackendError as error:
+            raise BackendError(f"no NVIDIA GPU here, or too old a driver ({error})") from None
         _call(cudart.cudaSetDevice, 0)
         attributes = cudart.cudaDeviceAttr
         major, minor = (

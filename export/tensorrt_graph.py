@@ -17,7 +17,6 @@ from world_model.errors import WorldError
 
 FLOAT32: Final = "float32"
 REDUCED: Final[Mapping[str, int]] = {"fp16": TensorProto.FLOAT16, "bf16": TensorProto.BFLOAT16}
-PRECISIONS: Final = (FLOAT32, *REDUCED)
 CACHES: Final = ("cache_k", "cache_v")
 _PRODUCTS: Final = ("Conv", "Gemm", "MatMul")
 """Not ConvTranspose, of which TensorRT builds none in bf16; they are a fiftieth of the work."""
@@ -28,7 +27,7 @@ _SCOPES: Final = "pkg.torch.onnx.name_scopes"
 
 
 def prepare(source: bytes, precision: str) -> bytes:
-    """Return an ONNX graph in one of `PRECISIONS`, each of `CACHES` split into its frames.
+    """Return an ONNX graph in float32 or one of `REDUCED`, each of `CACHES` split into its frames.
 
     Raises WorldError where the source is no graph, or does not say what its nodes belong to.
     """

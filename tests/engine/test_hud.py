@@ -70,6 +70,9 @@ def test_details_name_the_way_of_a_key_the_backend_the_cache_and_the_drift() -> 
         "fake, cache 1 of 3 frames",
         "not scenery 3.0%, at the start 2.0%",
     ]
+    fallen_back = FakeWorld()
+    fallen_back.note = "tensorrt cannot play fake (no NVIDIA GPU here)"
+    assert detail_lines(log, fallen_back)[1] == fallen_back.note
     log.add(began_ns=0, presented_ns=9_000 * MS, event_ns=8_979 * MS)
     assert detail_lines(log, FakeWorld())[0] == "key to present 21.0 ms"
 

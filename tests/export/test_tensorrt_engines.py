@@ -126,6 +126,17 @@ def test_a_machine_without_the_library_is_told_how_to_get_it(
         find_library()
 
 
+def test_the_command_builds_in_fewer_bits(exported: Any, tmp_path: Path) -> None:
+    pytest.importorskip("tensorrt_rtx_bindings")
+    arguments = ["export", "tensorrt", str(exported.directory), "--out", str(tmp_path)]
+    result = CliRunner().invoke(cli, [*arguments, "--target", "rtx40", "--bf16"])
+    assert result.exit_code == 0, result.output
+    assert [line.rpartition("/")[2][:11] for line in result.stdout.splitlines()] == [
+        "step-SM89-b", "decode-SM89", "encode-SM89"
+    ]  # fmt: skip
+    assert "building step" in result.stderr
+
+
 @pytest.mark.slow
 def test_the_shipped_world_gets_engines_for_three_generations(tmp_path: Path) -> None:
     pytest.importorskip("tensorrt_rtx_bindings")
