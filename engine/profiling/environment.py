@@ -3,11 +3,13 @@
 import hashlib
 import os
 import platform
+import subprocess
 from importlib import metadata
 from pathlib import Path
 
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 _HASH_DIGITS = 12
+_ASK_GPU = ("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
 
 
 def environment() -> dict[str, str | int | None]:
@@ -16,9 +18,11 @@ def environment() -> dict[str, str | int | None]:
         "cpu": _cpu_name(),
         "cores": _usable_cores(),
         "governor": _governor(),
+        "gpu": _gpu(),
         "python": platform.python_version(),
         "numpy": version_of("numpy"),
         "onnxruntime": version_of("onnxruntime"),
+        "tensorrt": version_of("tensorrt") or version_of("tensorrt-rtx-cu13-bindings"),
         "pygame": version_of("pygame-ce"),
         "platform": platform.platform(),
     }
@@ -38,6 +42,15 @@ def _governor() -> str | None:
         return _GOVERNOR.read_text(encoding="utf-8").strip()
     except OSError:
         return None  # virtual machines have none
+
+
+def _gpu() -> str | None:
+    """Name the first NVIDIA GPU and its driver, as the driver's own tool does."""
+    try:
+        asked = subprocess.run(_ASK_GPU, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return next(iter(asked.stdout.splitlines()), None)
 
 
 def _usable_cores() -> int | None:
