@@ -67,9 +67,9 @@ class ResidentTicks:
         self._recorded[state]()
         self._device.wait()
 
-    def keep(self, place: int) -> None:
-        """Keep the last tick's keys and values at a place; what it made of the window is next."""
-        self._ring.keep(place)
+    def keep(self, places: tuple[int, ...]) -> None:
+        """Keep the last tick's keys and values at places; what it made of the window is next."""
+        self._ring.keep(places)
         self._turn = 1 - self._turn
 
     def show(self, frame: Frame) -> None:

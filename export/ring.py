@@ -19,6 +19,11 @@ class Ring:
         """The block of each place."""
         return tuple(self._blocks)
 
-    def keep(self, place: int) -> None:
-        """Let the spare block, now written, have a place; the block that had it is spare."""
-        self._blocks[place], self.spare = self.spare, self._blocks[place]
+    def keep(self, places: tuple[int, ...]) -> None:
+        """Let places have the spare block, now written; one that no place has any more is spare.
+
+        Places may share a block: a refreshed sink holds what the ring holds, too.
+        """
+        for place in places:
+            self._blocks[place] = self.spare
+        self.spare = next(n for n in range(len(self._blocks) + 1) if n not in self._blocks)

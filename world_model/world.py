@@ -81,8 +81,8 @@ class Resident(Protocol):
     def tick(self, inputs: Buffers) -> None:
         """Run `step` and `decode` on `actions`, `noise` and `ages`; returns when they are done."""
 
-    def keep(self, place: int) -> None:
-        """Put the frame that left the window with the last tick at this place of the cache."""
+    def keep(self, places: tuple[int, ...]) -> None:
+        """Put the frame that left the window with the last tick at these places of the cache."""
 
     def show(self, frame: Frame) -> None:
         """Copy the frame of the last tick, (1, H, W, 3)."""
