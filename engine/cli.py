@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import click
 
+from engine.commands.ablate import ablate
 from engine.commands.bench import bench
 from engine.commands.check import check
 from engine.commands.collect import collect
@@ -47,7 +48,7 @@ def cli(context: click.Context) -> None:
     context.obj = context.obj or Parts()
 
 
-for command in (play, profile, bench, scenes, check, collect, train, export, evaluate):
+for command in (play, profile, bench, scenes, check, collect, train, export, evaluate, ablate):
     cli.add_command(command)
 
 

@@ -7,7 +7,7 @@ trained on.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +64,15 @@ class Footage:
         """The last tick of every episode."""
         return int(self.held.shape[1]) - 1
 
+    def recorded_futures(self) -> Footage:
+        """Return the same footage in which no key stays held: slots hold the future as recorded.
+
+        The last frame stands still after an episode's end.
+        """
+        times = np.arange(self.held.shape[1])[:, None] + np.arange(self.held.shape[2])
+        times = times.clip(max=self.ticks)
+        return replace(self, held=self.held[:, times, 0], places=self.places[:, times, 0])
+
     def player_cells(
         self, episodes: NDArray[np.int64], times: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
@@ -93,9 +102,14 @@ class Footage:
 
 
 def load_footage(
-    recording: Recording, codec: Codec, slots: int, path: Path, compute: Compute, ranks: Ranks
+    recording: Recording, codec: Codec, slots: int, data: Path, compute: Compute, ranks: Ranks
 ) -> Footage:
-    """Read `path`, or replay the recording into it; on a GPU the frames stay there."""
+    """Read the frames kept beside `data`, the recording's file, or replay it into that file.
+
+    Windows of other lengths need other frames, kept in files of their own. On a GPU the frames
+    stay there.
+    """
+    path = frames_path(data, slots)
     branches = index_branches(recording.actions, slots)
     key = _key(recording, slots)
     stamp = path.with_suffix(".key")
@@ -122,6 +136,11 @@ def load_footage(
         places,
         restarts,
     )
+
+
+def frames_path(data: Path, slots: int) -> Path:
+    """Return where the frames of a recording's file are kept, for windows of so many slots."""
+    return data.with_suffix(f".{slots}-slots.frames.npy")
 
 
 def _draw(recording: Recording, slots: int, path: Path, frames: int) -> None:

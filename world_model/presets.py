@@ -11,13 +11,13 @@ from typing import Final
 
 from world_model.config import CodecConfig, DiTConfig
 from world_model.self_forcing import RollOutConfig
-from world_model.train_world import CropConfig
+from world_model.train_world import MOTION_WEIGHT, CropConfig
 from world_model.trainer import Plan
 
 
 @dataclass(frozen=True)
 class WorldRun:
-    """A training run: held branches, then also roll-outs."""
+    """A training run: held branches (or recorded futures), then also roll-outs."""
 
     batch: int
     lr: float
@@ -26,6 +26,8 @@ class WorldRun:
     plan: Plan
     crops: CropConfig = field(default_factory=CropConfig)
     ghost_share: float = 0.25
+    held_branches: bool = True
+    motion_weight: float = MOTION_WEIGHT
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from games.platformer.physics import BUTTONS, TICKS_PER_SECOND
-from world_model.checkpoint import load_checkpoint
+from world_model.checkpoint import TENSORS, load_checkpoint
 from world_model.components import fit_codec
-from world_model.config import WorldConfig
+from world_model.config import WindowConfig, WorldConfig
 from world_model.data import Recording
 from world_model.device import Compute, choose_compute
 from world_model.distributed import Ranks
@@ -25,7 +25,8 @@ from world_model.presets import PRESETS, Preset, WorldRun
 from world_model.train_finder import FinderTask
 from world_model.train_world import WorldTask
 from world_model.trainer import Plan, Task, Trainer
-from world_model.weights import read_weights, start_from
+from world_model.variants import Variant
+from world_model.weights import WEIGHTS_FILE, read_weights, start_from
 from world_model.world import CONFIG_FILE, read_config
 
 
@@ -41,21 +42,48 @@ def train_world(
 ) -> None:
     """Train a world on a recording into `out`; it begins as `beginning`, a bundle, if not anew."""
     size = PRESETS[preset]
-    compute, ranks = _set_up(device, seed)
-    recording = Recording.load(data)
-    config = _config(size)
-    footage = load_footage(
-        recording,
-        fit_codec(recording),
-        config.window.slots,
-        data.with_suffix(".frames.npy"),
-        compute,
-        ranks,
-    )
     run = size.world if beginning is None else _gentler(size.world)
+    run = replace(run, plan=_plan(run.plan, steps, seed))
+    _train_world(size, WindowConfig(), run, data, out, device, beginning)
+
+
+def train_variant(
+    variant: Variant,
+    preset: str,
+    data: Path,
+    out: Path,
+    *,
+    steps: int | None = None,
+    minutes: float | None = None,
+    device: str | None = None,
+    seed: int = 0,
+) -> tuple[int, float]:
+    """Train a variant of a world from scratch, the preset's plan shortened to so many steps or
+    minutes; returns the steps and minutes that it took."""
+    size = PRESETS[preset]
+    run = size.world if steps is None else _shortened(size.world, steps)
+    run = variant.applied(replace(run, plan=replace(run.plan, seed=seed, minutes=minutes)))
+    trainer = _train_world(size, variant.window, run, data, out, device)
+    return trainer.step, trainer.seconds / 60
+
+
+def _train_world(
+    size: Preset,
+    window: WindowConfig,
+    run: WorldRun,
+    data: Path,
+    out: Path,
+    device: str | None,
+    beginning: Path | None = None,
+) -> Trainer:
+    compute, ranks = _set_up(device, run.plan.seed)
+    recording = Recording.load(data)
+    config = replace(_config(size), window=window)
+    codec = fit_codec(recording)
+    footage = load_footage(recording, codec, window.slots, data, compute, ranks)
     task = WorldTask(
         config,
-        footage,
+        footage if run.held_branches else footage.recorded_futures(),
         compute,
         batch=run.batch,
         lr=run.lr,
@@ -63,11 +91,12 @@ def train_world(
         roll_out=run.roll_out,
         crops=run.crops,
         ghost_share=run.ghost_share,
+        motion_weight=run.motion_weight,
         compiled=size.compiled,
     )
     if beginning is not None:
         _begin(task.dit, beginning, read_weights(beginning), ranks)
-    _run(task, _plan(run.plan, steps, seed), out, config, ranks)
+    return _run(task, run.plan, out, config, ranks)
 
 
 def train_finder(
@@ -108,12 +137,23 @@ def _begin(module: nn.Module, bundle: Path, weights: dict[str, Tensor], ranks: R
         tqdm.write(f"{bundle}: has no {', '.join(fresh)}; they start anew", file=sys.stderr)
 
 
-def _run(task: Task, plan: Plan, out: Path, config: WorldConfig, ranks: Ranks) -> None:
+def _run(task: Task, plan: Plan, out: Path, config: WorldConfig, ranks: Ranks) -> Trainer:
     trainer = Trainer(task, plan, out, ranks)
     trainer.run(config=config.to_dict())
     if ranks.first:
         trainer.finish(trainer.ema_module())
     ranks.leave()
+    return trainer
+
+
+def _shortened(run: WorldRun, steps: int) -> WorldRun:
+    """Return a run of so many steps in which warm-up and roll-outs have their shares."""
+    share = steps / run.plan.steps
+    return replace(
+        run,
+        plan=replace(run.plan, steps=steps, warmup=max(1, round(share * run.plan.warmup))),
+        roll_out=replace(run.roll_out, start=round(share * run.roll_out.start)),
+    )
 
 
 def _gentler(run: WorldRun) -> WorldRun:
@@ -144,6 +184,14 @@ def load_dit(world: Path, finder: Path) -> tuple[WorldConfig, RollingDiT]:
     except RuntimeError as error:
         raise DataError(f"{world}, {finder}: are not of one world ({error})") from None
     return config, dit.eval()
+
+
+def weights_file(directory: Path) -> Path:
+    """Return the file that holds a bundle's or a run's weights; raises DataError without one."""
+    for name in (WEIGHTS_FILE, TENSORS):
+        if (directory / name).exists():
+            return directory / name
+    raise DataError(f"{directory}: neither a bundle nor a run; `rollplay train` makes one")
 
 
 def _trained(directory: Path, task: str) -> tuple[WorldConfig, dict[str, Tensor]]:

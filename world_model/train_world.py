@@ -81,6 +81,7 @@ class WorldTask:
         roll_out: RollOutConfig,
         crops: CropConfig,
         ghost_share: float,
+        motion_weight: float = MOTION_WEIGHT,
         compiled: bool = False,
     ) -> None:
         longest = max(CLIP_FRAMES, config.window.cache_frames + 1 + SHEET_TICKS)
@@ -90,7 +91,7 @@ class WorldTask:
             )
         self.config, self.data, self.compute = config, data, compute
         self.batch, self.roll_out, self.crops = batch, roll_out, crops
-        self.ghost_share = ghost_share
+        self.ghost_share, self.motion_weight = ghost_share, motion_weight
         self.dit = RollingDiT(config)
         self.dit.painter.codec = data.codec
         self.dit.to(compute.device)
@@ -248,7 +249,7 @@ class WorldTask:
         moved, keep: (B, P, T, h, w). A cell's error is a distance, not a square: where two things
         may happen, the likelier one is drawn, and not the faint mean of both.
         """
-        weight = keep * (1 + MOTION_WEIGHT * (moved / MOTION_SCALE).clamp(max=1.0))
+        weight = keep * (1 + self.motion_weight * (moved / MOTION_SCALE).clamp(max=1.0))
         error = (x0.float() - target).square().mean(3)
         distance = (error + SMALL_ERROR**2).sqrt() - SMALL_ERROR
         windows = keep.amax((2, 3, 4)).sum().clamp(min=1)

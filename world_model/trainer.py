@@ -6,6 +6,8 @@ Knows nothing about codecs or worlds: a `Task` gives losses and sample pictures.
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,7 +36,11 @@ GRAD_CLIP = 1.0
 @dataclass(frozen=True)
 class Plan:
     """How long and how fast: rates rise over `warmup` steps to `peak` of the full ones, and fall to
-    0 over the last `decay`."""
+    0 over the last `decay`.
+
+    With `minutes` the whole plan is gone through in so much training time, in as many steps as
+    that allows.
+    """
 
     steps: int
     warmup: int = 50
@@ -43,6 +49,13 @@ class Plan:
     ema: float = 0.998
     checkpoint_every: int = 125
     seed: int = 0
+    minutes: float | None = None
+
+    def position(self, step: int, seconds: float) -> int:
+        """Return where on the plan, 0 to `steps`, a run stands after so many steps and seconds."""
+        if self.minutes is None:
+            return step
+        return min(self.steps, int(self.steps * seconds / (60 * self.minutes)))
 
     def rate(self, step: int) -> float:
         """Return the share of the full learning rate at `step`."""
@@ -68,15 +81,28 @@ class Task(Protocol):
 class Trainer:
     """Runs a task to the end of its plan, resuming from the run directory where it can."""
 
-    def __init__(self, task: Task, plan: Plan, directory: Path, ranks: Ranks) -> None:
+    def __init__(
+        self,
+        task: Task,
+        plan: Plan,
+        directory: Path,
+        ranks: Ranks,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self.task, self.plan, self.directory, self.ranks = task, plan, directory, ranks
+        self.clock = clock
         self.module = task.module
         self.ema = {name: t.detach().clone().float() for name, t in self._named().items()}
         self.rates = [group["lr"] for opt in task.optimizers for group in opt.param_groups]
-        self.step = 0
+        self.step, self.seconds = 0, 0.0
         self.history: list[dict[str, float]] = []
         self.config: dict[str, Any] = {}
         self._live: dict[str, Tensor] = {}
+
+    @property
+    def position(self) -> int:
+        """Where on the plan the run stands."""
+        return self.plan.position(self.step, self.seconds)
 
     def resume(self) -> bool:
         """Continue from the run directory's checkpoint; False where there is none."""
@@ -98,6 +124,7 @@ class Trainer:
         for index, optimizer in enumerate(self.task.optimizers):
             restore_optimizer(optimizer, groups.get(f"optimizer{index}", {}))
         self.step, self.history = state["step"], state["history"]
+        self.seconds = state.get("seconds", 0.0)  # not in checkpoints of older versions
         return True
 
     def run(self, config: dict[str, Any]) -> None:
@@ -110,17 +137,19 @@ class Trainer:
         self.ranks.broadcast(self.module)
         bar = tqdm(
             total=self.plan.steps,
-            initial=self.step,
+            initial=self.position,
             desc=self.task.name,
             disable=not self.ranks.first,
             dynamic_ncols=True,
         )
-        while self.step < self.plan.steps:
+        while self.position < self.plan.steps:
+            began = self.clock()
             values = self._advance()
+            self.seconds += self.clock() - began
             self.history.append(values)
-            bar.update()
+            bar.update(self.position - bar.n)
             bar.set_postfix({name: f"{value:.4g}" for name, value in values.items()})
-            if self.step % self.plan.checkpoint_every == 0 or self.step == self.plan.steps:
+            if self.step % self.plan.checkpoint_every == 0 or self.position == self.plan.steps:
                 self._checkpoint()
         bar.close()
 
@@ -131,8 +160,8 @@ class Trainer:
         optimizers = self.task.optimizers
         groups = [group for optimizer in optimizers for group in optimizer.param_groups]
         for group, rate in zip(groups, self.rates, strict=True):
-            group["lr"] = rate * self.plan.rate(self.step)
-        losses = self.task.losses(self.step, rng)
+            group["lr"] = rate * self.plan.rate(self.position)
+        losses = self.task.losses(self.position, rng)
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
         losses["loss"].backward()
@@ -160,6 +189,7 @@ class Trainer:
         state = {
             "task": self.task.name,
             "step": self.step,
+            "seconds": self.seconds,
             "config": self.config,
             "history": self.history,
         }

@@ -124,7 +124,7 @@ def evaluate(
             actions=None if actions is None else _held(actions, loaded.buttons),
             seed=seed,
         )
-        with _progress() as progress:
+        with progress_bar() as progress:
             results = played(loaded, plan, progress)
         document = {**results.document(), "environment": environment()}
         if out:
@@ -183,7 +183,7 @@ def _held(actions: Path, buttons: tuple[str, ...]) -> NDArray[Any]:
 
 
 @contextmanager
-def _progress() -> Iterator[Progress]:
+def progress_bar() -> Iterator[Progress]:
     """Show a bar on stderr, where tqdm (of the `train` extra) is installed."""
     from world_model.evaluate import NoProgress
 

@@ -24,7 +24,7 @@ from world_model.data import (
 )
 from world_model.device import Compute
 from world_model.distributed import Ranks
-from world_model.footage import Footage, load_footage
+from world_model.footage import Footage, frames_path, load_footage
 
 SLOTS = 2
 CPU = torch.device("cpu")
@@ -53,7 +53,7 @@ def load(recording: Recording, codec: Codec, path: Path) -> Footage:
 def footage(
     recording: Recording, codec: Codec, tmp_path_factory: pytest.TempPathFactory
 ) -> Footage:
-    return load(recording, codec, tmp_path_factory.mktemp("footage") / "play.npy")
+    return load(recording, codec, tmp_path_factory.mktemp("footage") / "play.npz")
 
 
 def test_every_frame_is_kept_in_bytes_and_every_tick_has_its_action(
@@ -94,22 +94,23 @@ def test_changes_are_the_ticks_at_which_other_buttons_act(footage: Footage) -> N
 def test_frames_are_drawn_once_and_again_for_another_recording(
     tmp_path: Path, recording: Recording, codec: Codec
 ) -> None:
-    path = tmp_path / "deep" / "play.npy"
+    path = tmp_path / "deep" / "play.npz"
     first = load(recording, codec, path)
-    written = path.stat().st_mtime_ns
+    kept = frames_path(path, SLOTS)
+    written = kept.stat().st_mtime_ns
     again = load(recording, Codec(), path)
-    assert path.stat().st_mtime_ns == written, "any codec reads the same frames"
+    assert kept.stat().st_mtime_ns == written, "any codec reads the same frames"
     assert torch.equal(again.cells, first.cells)
     other = load(replace(recording, actions=~recording.actions), codec, path)
-    assert path.stat().st_mtime_ns > written
+    assert kept.stat().st_mtime_ns > written
     assert not torch.equal(other.cells, first.cells)
 
 
 def test_frames_of_a_run_that_was_cut_off_are_drawn_again(
     tmp_path: Path, recording: Recording, codec: Codec
 ) -> None:
-    path = tmp_path / "play.npy"
-    np.save(path, np.zeros((3, VALUES, 32, 32), np.uint8))
+    path = tmp_path / "play.npz"
+    np.save(frames_path(path, SLOTS), np.zeros((3, VALUES, 32, 32), np.uint8))
     footage = load(recording, codec, path)
     assert len(footage.cells) == index_branches(recording.actions, SLOTS).frames
 

@@ -1,0 +1,187 @@
+"""`rollplay ablate`: train variants of a world at equal budget, and compare what they play."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.commands.errors import told_to_the_user
+from engine.commands.evaluate import progress_bar
+from engine.commands.options import threads_option
+from engine.commands.training_options import data_option, device_option, preset_option
+
+if TYPE_CHECKING:
+    from world_model.ablation import Ablation, Row
+    from world_model.variants import Variant
+
+SPEED_TICKS = 200
+
+
+@click.command()
+@click.option(
+    "--variants",
+    "names",
+    default="",
+    help="Those to compare, separated by commas [default: all].",
+)
+@click.option("--steps", type=click.IntRange(1), help="Training steps of each variant.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    help="Training minutes of each variant, instead of --steps.",
+)
+@preset_option
+@data_option
+@click.option(
+    "--finder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("assets/worlds/platformer"),
+    show_default=True,
+    help="The finder of all variants: its run directory, or a bundle.",
+)
+@click.option(
+    "--levels",
+    type=click.IntRange(1, 10_000),
+    default=8,
+    show_default=True,
+    help="Number of unseen levels to play.",
+)
+@click.option(
+    "--ticks",
+    type=click.IntRange(1),
+    default=1200,
+    show_default=True,
+    help="Length of the long runs, on up to 4 of the levels; the others end after 200 ticks.",
+)
+@click.option(
+    "--seeds", type=click.IntRange(1), default=1, show_default=True, help="Runs of each variant."
+)
+@threads_option
+@device_option
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("runs/ablations"),
+    show_default=True,
+    help="Where ablations.md, .png and .json go, and all runs; what is there is not made again.",
+)
+def ablate(
+    *,
+    names: str,
+    steps: int | None,
+    minutes: float | None,
+    preset: str,
+    data: Path,
+    finder: Path,
+    levels: int,
+    ticks: int,
+    seeds: int,
+    threads: int | None,
+    device: str | None,
+    out: Path,
+) -> None:
+    """Train variants of a world, each with the same budget, and write a table and a plot.
+
+    Each is exported to a bundle of its own and evaluated. An interrupted ablation goes on.
+    """
+    if (steps is None) == (minutes is None):
+        raise click.UsageError("give either --steps or --minutes, the budget of each variant")
+    with told_to_the_user():
+        from world_model.ablation import Ablation, digest_of
+        from world_model.ablation_report import table, write_report
+        from world_model.data import Recording
+        from world_model.report import require_drawing
+        from world_model.stages import weights_file
+        from world_model.variants import choose_variants
+
+        require_drawing()
+        chosen = choose_variants(word.strip() for word in names.split(",") if word.strip())
+        Recording.load(data)
+        budget = {"steps": steps, "minutes": minutes, "preset": preset, "data": digest_of(data)}
+        played = {"levels": levels, "ticks": ticks, "finder": digest_of(weights_file(finder))}
+        ablation = Ablation(out)
+        asked = []
+        for variant in chosen:
+            for seed in range(seeds):
+                training = {"variant": variant.settings(), "seed": seed, **budget}
+                settings = {**training, **played}
+                asked.append(settings)
+                if ablation.find(settings) is None:
+                    place = ablation.place(training)
+                    row = _row(variant, settings, place, data, finder, threads, device)
+                    ablation.keep(row)
+        rows = [row for row in map(ablation.find, asked) if row is not None]
+        _time(ablation, rows, threads)
+        write_report(rows, out)
+    click.echo(table(rows))
+
+
+def _row(
+    variant: Variant,
+    settings: dict[str, Any],
+    place: Path,
+    data: Path,
+    finder: Path,
+    threads: int | None,
+    device: str | None,
+) -> Row:
+    """Train, export and evaluate one variant."""
+    from export.loading import load_world
+    from export.onnx_export import write_bundle
+    from world_model.evaluate import DEFAULT_LONG_LEVELS, Plan, evaluate, held_out_courses
+    from world_model.stages import load_dit, train_variant
+
+    click.echo(f"{variant.name}, seed {settings['seed']}: {variant.about}", err=True)
+    steps, minutes = train_variant(
+        variant,
+        settings["preset"],
+        data,
+        place,
+        steps=settings["steps"],
+        minutes=settings["minutes"],
+        device=device,
+        seed=settings["seed"],
+    )
+    config, dit = load_dit(place, finder)
+    write_bundle(replace(config, name=variant.name), dit, place / "bundle")
+    world = load_world(place / "bundle", threads=threads)
+    levels = settings["levels"]
+    plan = Plan(
+        courses=held_out_courses(levels, 0),
+        ticks=settings["ticks"],
+        long_levels=min(levels, DEFAULT_LONG_LEVELS),
+    )
+    with progress_bar() as progress:
+        document = evaluate(world, plan, progress).document()
+    return {
+        "settings": settings,
+        "steps": steps,
+        "minutes": round(minutes, 2),
+        "evaluation": document,
+        "speed": {},
+    }
+
+
+def _time(ablation: Ablation, rows: list[Row], threads: int | None) -> None:
+    """Measure the speed of all rows' bundles in one run, so that they can be compared."""
+    from export.loading import load_world
+    from world_model.ablation import speeds
+    from world_model.evaluate import held_out_courses
+
+    if all(row["speed"] for row in rows):
+        return
+    places = [ablation.place(_training(row)) / "bundle" for row in rows]
+    worlds = {place: load_world(place, threads=threads) for place in places}
+    measured = speeds(worlds, held_out_courses(1, 0)[0], SPEED_TICKS)
+    for row, place in zip(rows, places, strict=True):
+        row["speed"] = measured[place]
+    ablation.save()
+
+
+def _training(row: Row) -> dict[str, Any]:
+    """Return of a row's settings those that decided its training."""
+    names = ("variant", "seed", "steps", "minutes", "preset", "data")
+    return {name: row["settings"][name] for name in names}
