@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from world_model.ablation import Row
-from world_model.metrics import MEANINGS
 from world_model.variants import VARIANTS
 
 _ACCENT: Final = "#c8412c"
@@ -95,17 +94,13 @@ def table(rows: Sequence[Row]) -> str:
             f"`{first['preset']}`), exported, and played against the game on {first['levels']} "
             f"levels that none was trained on, the long runs for {first['ticks']} ticks. Speed is "
             "that of the bundles on ONNX Runtime, ticking in turn. Means over seeds; static tiles "
-            f"after {tiles} ticks.",
+            f"after {tiles} ticks. What the measures mean says every world's model card.",
             "",
             f"| {' | '.join(heads)} |",
             f"| {' | '.join('---' for _ in heads)} |",
             *(_line(name, group) for name, group in _grouped(rows).items()),
             "",
             "![The same, plotted](ablations.png)",
-            "",
-            "## What the measures mean",
-            "",
-            *(f"- **{name}**: {meaning}" for name, meaning in MEANINGS.items()),
             "",
         ]
     )

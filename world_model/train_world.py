@@ -146,7 +146,7 @@ class WorldTask:
             )
             unknown = open_edges(corners, size, self.config.grid)[:, None, None]
         context_sigma = self._context_sigmas(clean.shape[:2])
-        entering = torch.zeros_like(plan[:, :, :1])
+        entering = torch.zeros_like(target[:, :, :1, :channels])
         with self.compute.autocast():
             x0 = self._clip(
                 scenery,
