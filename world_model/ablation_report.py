@@ -133,7 +133,7 @@ def _line(name: str, rows: Sequence[Row]) -> str:
 
 
 def draw_plot(rows: Sequence[Row], path: Path) -> None:
-    """Draw a panel a measure: a bar a variant, a dot a seed."""
+    """Draw a panel a measure: large dots are means, small ones seeds."""
     from matplotlib.figure import Figure
 
     groups = _grouped(rows)
@@ -143,11 +143,13 @@ def draw_plot(rows: Sequence[Row], path: Path) -> None:
     panels = figure.subplots(1, len(shown), sharey=True)
     for axes, column in zip(panels, shown, strict=True):
         for height, group in enumerate(groups.values()):
-            axes.barh(height, column.mean(group) or 0, color=_ACCENT, alpha=0.55)
             values = [value for value in map(column.value, group) if value is not None]
-            axes.plot(values, [height] * len(values), ".", color=_INK)
+            if values:
+                axes.plot(column.mean(group), height, "o", markersize=9, color=_ACCENT)
+                axes.plot(values, [height] * len(values), ".", markersize=4, color=_INK)
         axes.set(title=column.title)
-        axes.grid(axis="x", alpha=0.2)
+        axes.margins(x=0.15)
+        axes.grid(alpha=0.2)
     panels[0].set_yticks(range(len(groups)), list(groups))
     panels[0].invert_yaxis()
     figure.savefig(path, dpi=110)

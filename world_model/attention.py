@@ -68,7 +68,8 @@ class ClipAttention:
 
     The clip is a sink frame, `clean` - 1 consecutive finished frames, then the windows of the last
     `ticks` of them. Frame i stands at time i; a tick whose head stands at h sees the sink at time
-    h - (recent + 2), as in play, so the sink's keys are rotated once per tick.
+    h - (recent + 2), as in play, so the sink's keys are rotated once per tick. Where a window keeps
+    no sink, that frame sees itself and nobody else sees it.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class ClipAttention:
     ) -> None:
         recent, slots, device = window.recent_frames, window.slots, rope.time_freqs.device
         self.clean, self.slots = clean, slots
+        sinks = 1 if window.sink_frames else 0
         heads = torch.arange(clean - ticks + 1, clean + 1)
         slot_times = (heads[:, None] + torch.arange(slots)).flatten()
         self.table = rope(torch.cat([torch.arange(clean), slot_times]).to(device), grid)
@@ -84,15 +86,15 @@ class ClipAttention:
         # Rows: which frames each finished frame sees. Sinks rotated for it follow all frames.
         past = torch.arange(1, clean)[:, None] + torch.arange(-recent, 1)
         rotated_sinks = clean + ticks * slots + torch.arange(clean - 1)
-        seen_k = torch.cat([rotated_sinks[:, None], past], 1)
-        seen_v = F.pad(past, (1, 0))
+        seen_k = torch.cat([rotated_sinks[:, None].expand(-1, sinks), past], 1)
+        seen_v = F.pad(past, (sinks, 0))
         own = clean + torch.arange(ticks * slots).reshape(ticks, slots)
         self.finished_k, self.finished_v = (_sink_row(seen).to(device) for seen in (seen_k, seen_v))
         self.window_k, self.window_v = (
             torch.cat([seen[-ticks:], own], 1).clamp(min=0).to(device) for seen in (seen_k, seen_v)
         )
-        exists = F.pad(past > 0, (1, 0), value=True)
-        alone = F.pad(torch.zeros(1, recent + 1, dtype=torch.bool), (0, 1), value=True)
+        exists = F.pad(past > 0, (sinks, 0), value=True)
+        alone = F.pad(torch.zeros(1, recent + sinks, dtype=torch.bool), (0, 1), value=True)
         bias = torch.where(torch.cat([alone, exists]), 0.0, EMPTY_BIAS)
         self.bias = bias.repeat_interleave(grid[0] * grid[1], 1)[:, None, None].to(device)
 

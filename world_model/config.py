@@ -113,8 +113,14 @@ class WindowConfig:
 
     @property
     def start_frames(self) -> int:
-        """Frames that a session starts from: model sheet, scenery, sink, recent ones, previous."""
-        return self.cache_frames + 3
+        """Frames that a session starts from: model sheet, scenery, and `finished_frames`."""
+        return self.finished_frames + 2
+
+    @property
+    def finished_frames(self) -> int:
+        """Frames that fill the cache and are seen at first: sink (or, where there is none, still
+        the first frame, which every window shows), recent ones, previous."""
+        return max(self.sink_frames, 1) + self.recent_frames + 1
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ class Group:
     def _restart(self, rows: NDArray[np.int64], rng: np.random.Generator) -> None:
         """Start `rows` at recorded moments: an episode's first frame, then its last few."""
         device, config = self.compute.device, self.step.dit.config
-        count = config.window.cache_frames + 1
+        count = config.window.finished_frames
         episodes, starts = self.choose(rng, count + 2, len(rows))
         self.episodes[rows], self.now[rows] = episodes, starts + count - 1
         start = recorded_start(self.data, episodes, starts, count, device)

@@ -84,7 +84,7 @@ class WorldTask:
         motion_weight: float = MOTION_WEIGHT,
         compiled: bool = False,
     ) -> None:
-        longest = max(CLIP_FRAMES, config.window.cache_frames + 1 + SHEET_TICKS)
+        longest = max(CLIP_FRAMES, config.window.finished_frames + SHEET_TICKS)
         if data.ticks < longest:
             raise DataError(
                 f"{data.ticks} ticks are too short; use `rollplay collect --ticks {longest}`"
@@ -264,7 +264,7 @@ class WorldTask:
         device, window = self.compute.device, self.config.window
         rng = np.random.default_rng(3)
         rows = SHEET_WORLDS
-        count = window.cache_frames + 1
+        count = window.finished_frames
         episodes, starts = self._choose_clips(rng, count + SHEET_TICKS, rows)
         out = RollOut(RollingStep(module), rows, device)
         torch.manual_seed(0)

@@ -58,6 +58,18 @@ VARIANTS: Final = {
         BASE,
         Variant("window-4", "four slots", WindowConfig(slots=4)),
         Variant("window-5", "five slots", WindowConfig(slots=5)),
+        Variant("no-sink", "no sink in the cache", WindowConfig(sink_frames=0)),
+        Variant(
+            "frame-by-frame-no-sink",
+            "one slot, no sink in the cache",
+            WindowConfig(slots=1, sink_frames=0),
+        ),
+        Variant(
+            "true-futures",
+            "slots are trained on the recorded future, not on what comes if the key stays held",
+            held_branches=False,
+        ),
+        Variant("no-motion-weight", "what moves counts like the rest", motion=False),
         Variant("no-self-forcing", "trained on recorded history alone", self_forcing=False),
         Variant(
             "frame-by-frame-no-self-forcing",

@@ -25,6 +25,8 @@ def test_shapes_follow_from_the_frame(tiny: WorldConfig) -> None:
 def test_a_session_starts_from_a_full_cache_and_the_previous_frame() -> None:
     window = WindowConfig(sink_frames=2, recent_frames=3)
     assert (window.cache_frames, window.start_frames) == (5, 8)
+    without = WindowConfig(sink_frames=0, recent_frames=3)
+    assert (without.cache_frames, without.start_frames) == (3, 7), "the first frame is still seen"
 
 
 def test_a_width_that_rope_cannot_split_is_refused() -> None:

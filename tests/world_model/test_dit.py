@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from world_model.actions import MARKS
 from world_model.cache import CacheIndex
-from world_model.config import WorldConfig
+from world_model.config import WindowConfig, WorldConfig
 from world_model.dit import RollingDiT, StepOutput
 from world_model.painter import SOURCE_BIAS, SOURCES
 from world_model.rope import rotate
@@ -224,13 +224,22 @@ def test_clip_and_step_are_one_network(dit: RollingDiT, clip: Clip, tick: int) -
     torch.testing.assert_close(clip.run(dit)[:, tick], stepped.x0, **TOLERANCE)
 
 
-@pytest.mark.parametrize("recent", [1, 4])
-def test_they_are_one_for_other_caches_too(
-    tiny: WorldConfig, clip: Clip, stir: Callable[[nn.Module], RollingDiT], recent: int
-) -> None:
-    window = replace(tiny.window, recent_frames=recent)
+@pytest.mark.parametrize(
+    "window",
+    [
+        WindowConfig(recent_frames=1), WindowConfig(recent_frames=4),
+        WindowConfig(sink_frames=0), WindowConfig(slots=1, sink_frames=0, recent_frames=1),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("tick", [0, TICKS - 1])
+def test_they_are_one_for_other_windows_too(
+    tiny: WorldConfig, clip: Clip, stir: Callable[[nn.Module], RollingDiT], window: WindowConfig,
+    tick: int,
+) -> None:  # fmt: skip
     dit = stir(RollingDiT(replace(tiny, window=window)))
-    tick = TICKS - 1
+    slots = slice(window.slots)
+    clip = replace(clip, slots=clip.slots[:, :, slots], places=clip.places[:, :, slots],
+                   slot_actions=clip.slot_actions[:, :, slots])  # fmt: skip
     stepped = step_at(dit, clip.moment(tick))
     torch.testing.assert_close(clip.run(dit)[:, tick], stepped.x0, **TOLERANCE)
 

@@ -140,3 +140,14 @@ def test_every_episode_has_the_cast_of_its_model_sheet_and_all_actors_places(
     np.testing.assert_array_equal(footage.places, places)
     np.testing.assert_array_equal(footage.restarts, restarts)
     assert (footage.places[:, :, :, 0] != NOWHERE).any(-1).all(), "there is always a player"
+
+
+def test_recorded_futures_are_what_was_recorded_and_stand_still_at_the_end(
+    footage: Footage,
+) -> None:
+    other = footage.recorded_futures()
+    for tick, slot in np.ndindex(footage.ticks + 1, SLOTS):
+        then = min(tick + slot, footage.ticks)
+        np.testing.assert_array_equal(other.held[:, tick, slot], footage.held[:, then, 0])
+        np.testing.assert_array_equal(other.places[:, tick, slot], footage.places[:, then, 0])
+    assert (other.held != footage.held).any(), "the buttons do change"

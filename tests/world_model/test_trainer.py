@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +151,21 @@ def test_finished_weights_are_added_beside_the_trained_ones(tmp_path: Path) -> N
         assert torch.equal(groups["final"][name], tensor)
         assert torch.equal(groups["model"][name], trained[name]), "a longer plan goes on from here"
     assert state["step"] == 2
+
+
+def test_a_plan_of_minutes_is_gone_through_in_that_time_and_resumes(tmp_path: Path) -> None:
+    plan = Plan(steps=1000, warmup=100, minutes=1.0, checkpoint_every=10**6)
+
+    def timed(minutes: float) -> Trainer:
+        now = iter(range(0, 10**6, 3))  # each step takes three seconds
+        trainer = Trainer(
+            LineTask(), replace(plan, minutes=minutes), tmp_path, Ranks(), lambda: float(next(now))
+        )
+        trainer.run({})
+        return trainer
+
+    first = timed(1.0)
+    assert (first.step, first.seconds, first.position) == (20, 60.0, 1000)
+    longer = timed(1.5)
+    assert (longer.step, longer.seconds) == (30, 90.0)
+    assert plan.position(7, 30.0) == 500, "halfway, whatever the number of steps"
