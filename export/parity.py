@@ -135,9 +135,11 @@ class TorchSession:
 
     def denoise(self, action: NDArray[np.bool_]) -> torch.Tensor:
         """Advance by a tick; returns the head's latents (1, 48, h, w)."""
-        head = self.roll.tick(
-            torch.from_numpy(encode_actions(action[None])), self._noise(self.draw)
-        ).head
+        token, raising = torch.from_numpy(encode_actions(action[None])), None
+        if self.config.window.renoise and not torch.equal(token, self.roll.previous_action):
+            raising = self._noise(self.draw)
+            self.draw += 1
+        head = self.roll.tick(token, self._noise(self.draw), raising=raising).head
         self.draw += 1
         return head
 

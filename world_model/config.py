@@ -83,6 +83,8 @@ class WindowConfig:
 
     `shift` warps the staircase of noise levels (paper: sigma' = shift s / (1 + (shift - 1) s));
     `context_sigma` is the noise on the finished frame that is fed back, in training and play.
+    On a tick whose action is another than the one before's, slots that are less noisy than
+    `renoise` are raised to it before the pass; 0 never raises any.
     """
 
     slots: int = 3
@@ -90,6 +92,7 @@ class WindowConfig:
     recent_frames: int = 2
     shift: float = 3.0
     context_sigma: float = 0.0
+    renoise: float = 0.0
 
     def __post_init__(self) -> None:
         if min(self.slots, self.recent_frames) < 1 or self.sink_frames < 0:
@@ -101,6 +104,8 @@ class WindowConfig:
             raise ConfigError(
                 f"shift {self.shift} must be above 0, context_sigma {self.context_sigma} in [0, 1)"
             )
+        if not 0 <= self.renoise <= 1:
+            raise ConfigError(f"renoise {self.renoise} must be a noise level, in [0, 1]")
 
     @property
     def cache_frames(self) -> int:

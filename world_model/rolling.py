@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from world_model.cache import CacheIndex
 from world_model.dit import TOKEN_CELLS, RollingDiT
-from world_model.schedule import window_sigmas
+from world_model.schedule import raised, window_sigmas
 
 
 class TickOutput(NamedTuple):
@@ -35,6 +35,9 @@ class RollingStep(nn.Module):
     def __init__(self, dit: RollingDiT) -> None:
         super().__init__()
         self.dit = dit
+        levels = torch.from_numpy(window_sigmas(dit.window)).to(dit.place.device)
+        self.register_buffer("levels", levels, persistent=False)
+        self.levels: Tensor
 
     def forward(
         self,
@@ -54,7 +57,7 @@ class RollingStep(nn.Module):
         out = self.dit.step(
             window, sigmas, actions, cache_k, cache_v, ages, trail, cast, corners, places
         )
-        following = torch.cat([window[:, :2], window[:, 3:4], slide(out.x0, sigmas, noise)], 1)
+        following = torch.cat([window[:, :2], window[:, 3:4], slide(out.x0, self.levels, noise)], 1)
         trail = torch.cat([trail[:, :1], trail[:, 2:], out.places[:, :1]], 1)
         return TickOutput(out.x0[:, 0], following, out.k, out.v, trail, out.x0)
 
@@ -62,8 +65,8 @@ class RollingStep(nn.Module):
 def slide(x0: Tensor, sigmas: Tensor, noise: Tensor) -> Tensor:
     """Hand the head on as previous frame, and re-noise slot k to slot k - 1's level.
 
-    x0 (B, T, 48, h, w); sigmas (1 + T,); noise (B, 1 + T, C, h, w): on what the network sees. The
-    new tail is pure noise.
+    x0 (B, T, 48, h, w); sigmas (1 + T,), the staircase; noise (B, 1 + T, C, h, w): on what the
+    network sees. The new tail is pure noise.
     """
     levels = sigmas.reshape(-1, 1, 1, 1)
     noise = F.pad(noise, (0, 0, 0, 0, 0, x0.shape[2] - noise.shape[2]))
@@ -88,6 +91,9 @@ class RollOut:
         self.step, self.corners = step, corners
         config = step.dit.config
         self.sigmas = torch.from_numpy(window_sigmas(config.window)).to(device)
+        self.raised: tuple[Tensor, ...] = ()
+        if config.window.renoise:
+            self.raised = tuple(torch.from_numpy(part).to(device) for part in raised(config.window))
         self.index = CacheIndex(config.window)
         rows, columns = grid or config.grid
         shape = (
@@ -142,18 +148,39 @@ class RollOut:
         """Draw the noise of a tick (B, 1 + T, C, h, w), or of so many (ticks, B, ...)."""
         return torch.randn(*ticks, *self._noise_shape, device=self.cache_k.device)
 
-    def tick(self, action: Tensor, noise: Tensor, places: Tensor | None = None) -> TickOutput:
+    def tick(
+        self,
+        action: Tensor,
+        noise: Tensor,
+        places: Tensor | None = None,
+        *,
+        raising: Tensor | None = None,
+    ) -> TickOutput:
         """Advance by one frame under `action`, a token; gradients do not cross ticks.
 
-        `places` (B, T, A, 3): where actors are, if not the network is to find them.
+        `places` (B, T, A, 3): where actors are, if not the network is to find them. `raising`, of
+        the shape of `noise`, is for slots that a new action raises; drawn if not given.
         """
         slots = len(self.sigmas) - 1
+        sigmas = self._raise(action, raising) if self.raised else self.sigmas
         actions = torch.stack([self.previous_action] + [action] * slots, 1)
-        inputs = self.window, self.sigmas, actions, noise, *self._memory(), self.trail, self.cast
+        inputs = self.window, sigmas, actions, noise, *self._memory(), self.trail, self.cast
         out: TickOutput = self.step(*inputs, self.corners, places)
         self._push(out.k, out.v)
         self.window, self.trail, self.previous_action = out.window.detach(), out.trail, action
         return out
+
+    def _raise(self, action: Tensor, noise: Tensor | None) -> Tensor:
+        """Raise the slots of those worlds whose action is new; returns sigmas (B, 1 + T)."""
+        noise = self.noise() if noise is None else noise
+        new = (action != self.previous_action).any(-1, keepdim=True)
+        sigmas, keep, add = self.raised
+        columns = new[..., None, None, None]
+        eps = F.pad(noise[:, 1:], (0, 0, 0, 0, 0, self.window.shape[2] - noise.shape[2]))
+        slots = self.window[:, 4:]
+        slots = torch.where(columns, keep * slots + add * eps, slots)
+        self.window = torch.cat([self.window[:, :4], slots], 1)
+        return torch.where(new, sigmas, self.sigmas)
 
     def adopt(self, rows: Tensor, other: RollOut) -> None:
         """Put the worlds of `other`, whose cache is full, in place of those in `rows` (n,)."""

@@ -7,6 +7,8 @@ Slot 0 (the head) is the cleanest, slot T-1 (the tail) pure noise; the staircase
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +30,33 @@ def window_sigmas(config: WindowConfig) -> Array:
     """Return the sigmas of [previous frame | slots 0..T-1], (1 + T,) float32."""
     context = np.array([config.context_sigma], np.float32)
     return np.concatenate([context, staircase(config.slots, config.shift)])
+
+
+class Raised(NamedTuple):
+    """How slots are raised to a noise level: x' = keep x + add eps, and their levels are `sigmas`.
+
+    sigmas (1 + T,), the previous frame's first, which is not raised; keep and add (T, 1, 1, 1).
+    """
+
+    sigmas: Array
+    keep: Array
+    add: Array
+
+
+def raised(config: WindowConfig) -> Raised:
+    """Return how the slots of a window that are less noisy than `config.renoise` are raised to it.
+
+    From s to rho: keep = (1 - rho) / (1 - s) leaves of x0 what rho has of it, and
+    add = sqrt(rho^2 - (keep s)^2) makes up for the noise that this took away.
+    """
+    sigmas, rho = window_sigmas(config), config.renoise
+    slots = sigmas[1:].astype(np.float64)
+    low = slots < rho
+    keep = np.where(low, (1 - rho) / np.where(low, 1 - slots, 1), 1)
+    add = np.where(low, np.sqrt((rho**2 - (keep * slots) ** 2).clip(min=0)), 0)
+    sigmas[1:] = np.where(low, rho, slots)
+    columns = (part.astype(np.float32).reshape(-1, 1, 1, 1) for part in (keep, add))
+    return Raised(sigmas, *columns)
 
 
 def tick_noise(seed: int, draw: int, out: Array) -> Array:

@@ -132,6 +132,10 @@ class WorldTask:
         actions = torch.from_numpy(self.data.actions[rows, heads]).to(device)
         clean_actions, actions = self._hide(clean_actions, actions)
         sigmas = self._jittered(target.shape[:3])
+        if window.renoise:
+            changed = (self.data.actions[rows, heads] != self.data.actions[rows, heads - 1]).any(-1)
+            new = torch.from_numpy(changed).to(device)[..., None]
+            sigmas = torch.where(new, sigmas.clamp(min=window.renoise), sigmas)
         haunt(clean, sigmas, self.data, episodes, frames, rng, share=self.ghost_share)
         scenery, cast = self.data.scenery(episodes, device), self.data.cast(episodes, device)
         places = torch.from_numpy(self.data.places[rows, heads]).to(device)

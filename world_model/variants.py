@@ -65,6 +65,16 @@ VARIANTS: Final = {
             WindowConfig(slots=1, sink_frames=0),
         ),
         Variant(
+            "renoise",
+            "slots are raised to noise level 0.9 when the keys change",
+            WindowConfig(renoise=0.9),
+        ),
+        Variant(
+            "window-4-renoise",
+            "four slots, raised to noise level 0.9 when the keys change",
+            WindowConfig(slots=4, renoise=0.9),
+        ),
+        Variant(
             "true-futures",
             "slots are trained on the recorded future, not on what comes if the key stays held",
             held_branches=False,

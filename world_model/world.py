@@ -20,7 +20,7 @@ from world_model.cache import CacheIndex, Sink
 from world_model.cast import locate, read_cast
 from world_model.config import WorldConfig
 from world_model.errors import BackendError, ConfigError, WorldError
-from world_model.schedule import tick_noise, window_sigmas
+from world_model.schedule import Raised, raised, tick_noise, window_sigmas
 
 Array = NDArray[np.float32]
 Frame = NDArray[np.uint8]
@@ -134,7 +134,9 @@ class RollingWorld:
         window, latent = config.window, config.latent_shape
         shape = (1, window.frames, *latent)
         self._index = CacheIndex(window)
-        self._sigmas = window_sigmas(window)
+        self._levels = window_sigmas(window)
+        self._sigmas = self._levels.copy()
+        self._raised = raised(window) if window.renoise else None
         self._windows = (np.zeros(shape, np.float32), np.zeros(shape, np.float32))
         self._noise = np.zeros((1, 1 + window.slots, *config.seen_shape), np.float32)
         self._actions = np.zeros((1, 1 + window.slots, len(config.buttons) + MARKS), np.float32)
@@ -210,6 +212,7 @@ class RollingWorld:
             raise ValueError(f"a session starts from {self.config.window.start_frames} frames")
         self._start = frames
         self._seed, self._tick, self._draws = seed, 0, 0
+        self._sigmas[:] = self._levels
         self._index.clear()
         self._actions[:] = encode_actions(np.zeros(len(self.buttons), np.bool_))
         sheet, scenery, *resting = frames
@@ -248,6 +251,8 @@ class RollingWorld:
         """
         self._actions[0, 1:] = encode_actions(action)
         self._spans.mark("encode_action")
+        if self._raised is not None:
+            self._raise_slots(self._raised)
         if self._resident is None:
             self._advance()
             self._trail[:] = self._next_trail
@@ -400,13 +405,25 @@ class RollingWorld:
         self._tick += 1
         self._spans.mark("cache_write")
 
+    def _raise_slots(self, raised: Raised) -> None:
+        """Set this tick's noise levels: those of the staircase, or, under a new action, raised."""
+        if np.array_equal(self._actions[0, 0], self._actions[0, 1]):
+            self._sigmas[:] = self._levels
+            return
+        self._draw_noise()
+        slots, noise = self._windows[self._tick % 2][0, 4:], self._noise[0, 1:]
+        slots *= raised.keep
+        noise *= raised.add
+        slots[:, : noise.shape[1]] += noise
+        self._sigmas[:] = raised.sigmas
+
     def _draw_noise(self) -> None:
         tick_noise(self._seed, self._draws, self._noise[0])
         self._draws += 1
 
     def _renoise(self, window: Array, latents: Array) -> None:
         """Fill a window (1 + T, 48, h, w) with one frame at every level of the staircase."""
-        levels = self._sigmas.reshape(-1, 1, 1, 1)
+        levels = self._levels.reshape(-1, 1, 1, 1)
         np.multiply(1 - levels, latents, out=window)
         window[:, : self._noise.shape[2]] += levels * self._noise[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from export.onnx_export import (
     read_network,
     round_weights,
 )
+from export.parity import TorchSession
 from world_model.actions import encode_actions
 from world_model.cast import NOWHERE, read_cast
 from world_model.codec import VALUES
@@ -29,6 +31,7 @@ from world_model.errors import WorldError
 from world_model.painter import Painter
 from world_model.rolling import RollingStep, RollOut
 from world_model.schedule import tick_noise
+from world_model.world import CONFIG_FILE
 
 GRAPHS = ("step", "decode", "encode")
 # What TensorRT's ONNX parser accepts, of which these graphs may use any.
@@ -90,6 +93,28 @@ def test_the_onnx_world_plays_200_ticks_as_the_torch_roll_out_does(exported: Any
         assert np.abs(world.decode(got) - drawn).max() <= 1
         spread.append(got.copy())
     assert np.ptp(spread, 0).mean() > 0.1, "a world that stands still proves nothing"
+
+
+@torch.no_grad()
+def test_slots_raised_by_new_actions_are_raised_alike_in_numpy_and_torch(
+    bundle: Path, exported: Any
+) -> None:
+    config = replace(exported.config, window=replace(exported.config.window, renoise=0.9))
+    (bundle / CONFIG_FILE).write_text(json.dumps(config.to_dict()))
+    frames, codec = start_frames(exported), exported.dit.painter.codec
+    world, plain = load_world(bundle), load_world(exported.directory)
+    for each in (world, plain):
+        each.reset(frames, seed=9)
+    twin = TorchSession(config, RollingStep(exported.dit), 9)
+    trail = torch.tensor(NOWHERE).expand(len(frames) - 2, config.cast.actors, -1)
+    cast = torch.from_numpy(read_cast(frames[0], config.cast))
+    twin.reset(cast, codec.encode(torch.from_numpy(frames[1:])), trail)
+    held, apart = np.random.default_rng(1).random((40, 3)) < 0.2, 0.0
+    for action in held:
+        got = world.denoise(action)
+        np.testing.assert_allclose(got, twin.denoise(action)[0].numpy(), atol=2e-3)
+        apart = max(apart, float(np.abs(got - plain.denoise(action)).max()))
+    assert apart > 0.1, "raising does something"
 
 
 def test_actions_reach_the_frame_that_they_cause(exported: Any) -> None:

@@ -41,6 +41,7 @@ def test_a_width_that_rope_cannot_split_is_refused() -> None:
     [
         ("slots", 0), ("recent_frames", 0), ("sink_frames", -1),
         ("shift", 0.0), ("context_sigma", 1.0), ("context_sigma", -0.1),
+        ("renoise", -0.1), ("renoise", 1.1),
     ],
 )  # fmt: skip
 def test_a_window_that_cannot_roll_is_refused(entry: str, value: Any) -> None:

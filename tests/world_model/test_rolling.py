@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ from world_model.actions import MARKS
 from world_model.config import WorldConfig
 from world_model.dit import RollingDiT
 from world_model.rolling import RollingStep, RollOut, TickOutput, slide
-from world_model.schedule import window_sigmas
+from world_model.schedule import raised, window_sigmas
 
 BATCH = 2
 CPU = torch.device("cpu")
@@ -43,6 +44,7 @@ class FakeStep:
 
     def __init__(self, config: WorldConfig) -> None:
         self.dit = SimpleNamespace(config=config, remember=self.remember)
+        self.levels = torch.from_numpy(window_sigmas(config.window))
         self.calls: list[dict[str, Tensor]] = []
 
     def __call__(self, window: Tensor, sigmas: Tensor, actions: Tensor, noise: Tensor,
@@ -52,6 +54,7 @@ class FakeStep:
         self.calls.append(
             {
                 "window": window,
+                "sigmas": sigmas,
                 "actions": actions,
                 "noise": noise,
                 "cache_k": cache_k,
@@ -63,7 +66,7 @@ class FakeStep:
         kv = torch.full((BATCH, config.dit.depth, config.tokens, config.dit.width), count)
         x0 = torch.full((BATCH, config.window.slots, *config.latent_shape), count)
         x0 = x0 + 0 * window[:, 4:]
-        following = torch.cat([window[:, :2], window[:, 3:4], slide(x0, sigmas, noise)], 1)
+        following = torch.cat([window[:, :2], window[:, 3:4], slide(x0, self.levels, noise)], 1)
         return TickOutput(x0[:, 0], following, kv, -kv, trail + 1, x0)
 
     def remember(self, window: Tensor, sigmas: Tensor, actions: Tensor, cache_k: Tensor,
@@ -191,6 +194,44 @@ def test_noise_is_drawn_for_the_batch_and_what_the_network_sees(tiny: WorldConfi
     assert whole.noise().shape == (BATCH, 1 + tiny.window.slots, *tiny.seen_shape)
     assert crops.noise(3).shape == (3, BATCH, 1 + tiny.window.slots, tiny.codec.channels, 4, 8)
     assert crops.noise().std() == pytest.approx(1, abs=0.2)
+
+
+def test_only_worlds_whose_action_is_new_have_their_cleaner_slots_raised(tiny: WorldConfig) -> None:
+    config = replace(tiny, window=replace(tiny.window, renoise=0.9))
+    step = FakeStep(config)
+    out = RollOut(step, BATCH, CPU)  # type: ignore[arg-type]
+    given = begin(out, config)
+    action = given["actions"][:, -1].clone()
+    action[0] += 1
+    window, noise = out.window.clone(), out.noise()
+    out.tick(action, out.noise(), raising=noise)
+    sigmas, keep, add = (torch.from_numpy(part) for part in raised(config.window))
+    told = step.calls[-1]
+    assert torch.equal(told["sigmas"], torch.stack([sigmas, *[out.sigmas] * (BATCH - 1)]))
+    assert torch.equal(told["window"][1:], window[1:])
+    assert torch.equal(told["window"][0, :4], window[0, :4])
+    expected, seen = keep * window[0, 4:], noise.shape[2]
+    expected[:, :seen] += add * noise[0, 1:]
+    torch.testing.assert_close(told["window"][0, 4:], expected)
+    out.tick(action, out.noise())
+    assert torch.equal(step.calls[-1]["sigmas"], out.sigmas.expand(BATCH, -1)), "held by now"
+
+
+def test_the_levels_after_a_pass_are_the_staircases_whatever_those_before_it(
+    tiny: WorldConfig, dit: RollingDiT
+) -> None:
+    step = RollingStep(dit)
+    out = RollOut(step, BATCH, CPU)
+    given = begin(out, tiny)
+    window, noise, levels = out.window, torch.randn(given["noises"][0].shape), out.sigmas
+    higher = torch.cat([levels[:1], levels[1:].clamp(min=0.9)]).expand(BATCH, -1)
+    actions = given["actions"][:, :1].expand(-1, len(levels), -1)
+    memory = out.cache_k, out.cache_v, torch.from_numpy(out.index.ages), out.trail, out.cast
+    with torch.no_grad():
+        result = step(window, higher, actions, noise, *memory)
+        plain = step(window, levels, actions, noise, *memory)
+    torch.testing.assert_close(result.window[:, 3:], slide(result.x0, levels, noise))
+    assert not torch.equal(result.x0, plain.x0), "but the pass is told"
 
 
 def test_gradients_stay_within_a_tick(tiny: WorldConfig, dit: RollingDiT) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from world_model.config import WindowConfig
-from world_model.schedule import staircase, tick_noise, window_sigmas
+from world_model.schedule import raised, staircase, tick_noise, window_sigmas
 
 
 @given(st.integers(1, 12), st.floats(1.0, 8.0))
@@ -26,6 +26,30 @@ def test_no_shift_is_even_steps_and_a_shift_is_the_papers_warp() -> None:
 def test_the_previous_frame_rides_before_the_slots_at_the_contexts_level() -> None:
     config = WindowConfig(slots=2, shift=1.0, context_sigma=0.1)
     np.testing.assert_allclose(window_sigmas(config), [0.1, 0.5, 1.0], rtol=1e-6)
+
+
+def test_slots_are_raised_to_just_the_signal_and_noise_of_their_new_level() -> None:
+    config = WindowConfig(slots=4, renoise=0.8)
+    before, (sigmas, keep, add) = window_sigmas(config), raised(config)
+    np.testing.assert_allclose(before, [0, 0.5, 0.75, 0.9, 1])
+    np.testing.assert_allclose(sigmas, [0, 0.8, 0.8, 0.9, 1], rtol=1e-6)
+    keep, add = keep.ravel(), add.ravel()
+    np.testing.assert_allclose(keep * (1 - before[1:]), 1 - sigmas[1:], atol=1e-6)
+    np.testing.assert_allclose((keep * before[1:]) ** 2 + add**2, sigmas[1:] ** 2, rtol=1e-6)
+    assert keep.tolist()[2:] == [1, 1]
+    assert add.tolist()[2:] == [0, 0]
+
+
+@given(st.integers(1, 6), st.floats(0, 1))
+def test_raising_never_lowers_and_level_0_changes_nothing(slots: int, level: float) -> None:
+    config = WindowConfig(slots=slots, renoise=level)
+    sigmas, keep, add = raised(config)
+    assert (sigmas >= window_sigmas(config)).all()
+    assert ((keep <= 1) & (keep >= 0) & (add >= 0) & (add <= 1)).all()
+    sigmas, keep, add = raised(WindowConfig(slots=slots))
+    np.testing.assert_array_equal(sigmas, window_sigmas(config))
+    assert (keep == 1).all()
+    assert not add.any()
 
 
 def noise(seed: int, tick: int) -> np.ndarray:

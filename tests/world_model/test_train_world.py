@@ -142,6 +142,22 @@ def test_the_clip_is_the_first_frame_and_consecutive_ones_with_their_actions(
             assert torch.equal(task.clip["clean_actions"][row, i], expected)
 
 
+def test_windows_under_a_new_action_are_trained_at_the_levels_they_are_raised_to(
+    make: Any, tiny: WorldConfig
+) -> None:
+    plain, task = make(NEVER), make(NEVER)
+    task.config = replace(tiny, window=replace(tiny.window, renoise=0.95))
+    for each in (plain, task):
+        torch.manual_seed(0)
+        each.losses(0, np.random.default_rng(0))
+    clean = task.clip["clean_actions"][:, -task.clip["actions"].shape[1] :]
+    new = (task.clip["actions"][:, :, 0] != clean).any(-1)
+    before, sigmas = plain.clip["slot_sigmas"], task.clip["slot_sigmas"]
+    assert torch.equal(sigmas[~new], before[~new])
+    assert torch.equal(sigmas[new], before[new].clamp(min=0.95))
+    assert (before[new] < 0.95).any()
+
+
 def test_the_tail_holds_noise_alone(make: Any) -> None:
     task = make(NEVER)
     task.losses(0, np.random.default_rng(0))

@@ -24,6 +24,8 @@ NO_ROLL_OUTS = replace(RUN, roll_out=replace(RUN.roll_out, share=0.0))
         ("window-5", WindowConfig(slots=5), RUN),
         ("no-sink", WindowConfig(sink_frames=0), RUN),
         ("frame-by-frame-no-sink", WindowConfig(slots=1, sink_frames=0), RUN),
+        ("renoise", WindowConfig(renoise=0.9), RUN),
+        ("window-4-renoise", WindowConfig(slots=4, renoise=0.9), RUN),
         ("true-futures", WindowConfig(), replace(RUN, held_branches=False)),
         ("no-motion-weight", WindowConfig(), replace(RUN, motion_weight=0.0)),
         ("no-self-forcing", WindowConfig(), NO_ROLL_OUTS),

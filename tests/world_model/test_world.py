@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from world_model.cache import REFRESH_TICKS
 from world_model.cast import NOWHERE, read_cast
 from world_model.config import WorldConfig
 from world_model.errors import WorldError
-from world_model.schedule import tick_noise, window_sigmas
+from world_model.schedule import raised, tick_noise, window_sigmas
 from world_model.world import CONFIG_FILE, Buffers, RollingWorld, read_config
 
 SEED = 11
@@ -169,6 +170,46 @@ def test_the_trail_begins_where_the_start_frames_show_actors_and_goes_on(
         np.testing.assert_array_equal(trail, expected)
     for n, trail in enumerate(trails[3:]):
         np.testing.assert_array_equal(trail, np.stack([a, c, d]) + n)
+
+
+def test_a_new_action_raises_the_cleaner_slots_of_its_own_tick_and_of_no_other(
+    tiny: WorldConfig, start: NDArray[np.uint8]
+) -> None:
+    config, backend = replace(tiny, window=replace(tiny.window, renoise=0.9)), FakeBackend()
+    world, levels, (sigmas, keep, add) = (
+        RollingWorld(config, backend), window_sigmas(config.window), raised(config.window)
+    )  # fmt: skip
+    assert (sigmas > levels).tolist() == [False, True, True, False]
+    still = np.zeros(3, np.bool_)
+    world.reset(start, seed=SEED)
+    for action in (still, HELD[1], HELD[1], HELD[3]):
+        world.step(action)
+    ticks = backend.ticks[-4:]
+    draw = 2 * len(start) - 5 + 1  # after those of the start and of the first tick
+    for last, tick, new in zip(ticks, ticks[1:], (True, False, True), strict=False):
+        window = moved_on(last)[0]
+        if new:
+            fresh = tick_noise(SEED, draw, np.empty_like(tick["noise"][0]))
+            window[4:] *= keep
+            window[4:, : fresh.shape[1]] += add * fresh[1:]
+            draw += 1
+        np.testing.assert_allclose(tick["window"][0], window, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(tick["sigmas"], sigmas if new else levels)
+        expected = tick_noise(SEED, draw, np.empty_like(tick["noise"][0]))
+        np.testing.assert_array_equal(tick["noise"][0], expected)
+        draw += 1
+    count = len(backend.ticks)
+    world.reset(start, seed=SEED)
+    for tick in backend.ticks[count:]:
+        np.testing.assert_array_equal(tick["sigmas"], levels)
+
+
+def test_without_it_a_new_action_leaves_window_and_levels_as_they_are(
+    world: RollingWorld, backend: FakeBackend, start: NDArray[np.uint8], tiny: WorldConfig
+) -> None:
+    play(world, start)
+    for tick in backend.ticks:
+        np.testing.assert_array_equal(tick["sigmas"], window_sigmas(tiny.window))
 
 
 def test_one_tick_is_one_pass(
