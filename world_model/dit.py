@@ -129,10 +129,10 @@ class RollingDiT(nn.Module):
         no tokens are made, every cell sees them at its place. sigmas (1 + T,), or (B, 1 + T), and
         actions, tokens (B, 1 + T, ...), of the others; cache_k, cache_v (B, depth, F, N, width),
         raw keys; ages (F,): how many frames before the head each cached frame stands, 0 where
-        empty; trail (B, 3, A, 3): where actors were in the first, the last but one and the last finished frame, see
-        `finding`; cast (B, D, 4, H, W): their drawings; `corners` (B, 2): row and column of the top
-        left token, where the latents are crops; `places` (B, T, A, 3): where actors are, if not
-        the network is to find them.
+        empty; trail (B, 3, A, 3): where actors were in the first, the last but one and the last
+        finished frame, see `finding`; cast (B, D, 4, H, W): their drawings; `corners` (B, 2): row
+        and column of the top left token, where the latents are crops; `places` (B, T, A, 3): where
+        actors are, if not the network is to find them.
         """
         memory = cache_k, cache_v, ages
         seen, x, k, v = self._look(window, sigmas, actions, memory, trail, corners)

@@ -101,11 +101,12 @@ def test_slots_raised_by_new_actions_are_raised_alike_in_numpy_and_torch(
 ) -> None:
     config = replace(exported.config, window=replace(exported.config.window, renoise=0.9))
     (bundle / CONFIG_FILE).write_text(json.dumps(config.to_dict()))
-    frames, codec = start_frames(exported), exported.dit.painter.codec
+    _, dit = read_network(bundle)
+    frames, codec = start_frames(exported), dit.painter.codec
     world, plain = load_world(bundle), load_world(exported.directory)
     for each in (world, plain):
         each.reset(frames, seed=9)
-    twin = TorchSession(config, RollingStep(exported.dit), 9)
+    twin = TorchSession(config, RollingStep(dit), 9)
     trail = torch.tensor(NOWHERE).expand(len(frames) - 2, config.cast.actors, -1)
     cast = torch.from_numpy(read_cast(frames[0], config.cast))
     twin.reset(cast, codec.encode(torch.from_numpy(frames[1:])), trail)
