@@ -28,6 +28,7 @@ class WorldRun:
     ghost_share: float = 0.25
     held_branches: bool = True
     motion_weight: float = MOTION_WEIGHT
+    passes: int = 1
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,7 @@ def _train_world(
         crops=run.crops,
         ghost_share=run.ghost_share,
         motion_weight=run.motion_weight,
+        passes=run.passes,
         compiled=size.compiled,
     )
     if beginning is not None:

@@ -82,6 +82,7 @@ class WorldTask:
         crops: CropConfig,
         ghost_share: float,
         motion_weight: float = MOTION_WEIGHT,
+        passes: int = 1,
         compiled: bool = False,
     ) -> None:
         longest = max(CLIP_FRAMES, config.window.finished_frames + SHEET_TICKS)
@@ -92,6 +93,8 @@ class WorldTask:
         self.config, self.data, self.compute = config, data, compute
         self.batch, self.roll_out, self.crops = batch, roll_out, crops
         self.ghost_share, self.motion_weight = ghost_share, motion_weight
+        levels = staircase(passes, config.window.shift)
+        self.levels = torch.from_numpy(levels).to(compute.device) if passes > 1 else None
         self.dit = RollingDiT(config)
         self.dit.painter.codec = data.codec
         self.dit.to(compute.device)
@@ -132,6 +135,9 @@ class WorldTask:
         actions = torch.from_numpy(self.data.actions[rows, heads]).to(device)
         clean_actions, actions = self._hide(clean_actions, actions)
         sigmas = self._jittered(target.shape[:3])
+        if self.levels is not None:  # frame by frame: a pass starts from the frame, as far as known
+            plan = target[:, :, :, :channels]
+            sigmas = self.levels[torch.randint(len(self.levels), sigmas.shape, device=device)]
         if window.renoise:
             changed = (self.data.actions[rows, heads] != self.data.actions[rows, heads - 1]).any(-1)
             new = torch.from_numpy(changed).to(device)[..., None]
@@ -157,7 +163,7 @@ class WorldTask:
                 _noised(clean, context_sigma, channels),
                 context_sigma,
                 clean_actions,
-                _noised(torch.cat([plan, entering], 2), sigmas, channels),
+                _noised(torch.cat([plan, entering], 2)[:, :, :slots], sigmas, channels),
                 sigmas,
                 actions[:, :, None].expand(-1, -1, slots, -1),
                 trail,

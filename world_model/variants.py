@@ -22,7 +22,8 @@ class Variant:
     """A window, and a run's settings as far as they are not the preset's.
 
     `held_branches`: slots are trained on what comes if the newest key stays held, not on what was
-    recorded; `self_forcing`: some steps train on own roll-outs; `motion`: what moves counts more.
+    recorded; `self_forcing`: some steps train on own roll-outs; `motion`: what moves counts more;
+    `passes`: for each frame, of a world of one slot; see `sampling`.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Variant:
     held_branches: bool = True
     self_forcing: bool = True
     motion: bool = True
+    passes: int = 1
 
     def settings(self) -> dict[str, Any]:
         """Return what decides how this variant is trained, in JSON form."""
@@ -45,6 +47,7 @@ class Variant:
             roll_out=replace(run.roll_out, share=share),
             held_branches=self.held_branches,
             motion_weight=run.motion_weight if self.motion else 0.0,
+            passes=self.passes,
         )
 
 
@@ -55,6 +58,12 @@ VARIANTS: Final = {
     variant.name: variant
     for variant in (
         Variant("frame-by-frame", "one slot", _ONE),
+        Variant(
+            "frame-by-frame-3-passes",
+            "one slot, three passes a frame, trained at their levels (roll-outs take one)",
+            _ONE,
+            passes=3,
+        ),
         BASE,
         Variant("window-4", "four slots", WindowConfig(slots=4)),
         Variant("window-5", "five slots", WindowConfig(slots=5)),

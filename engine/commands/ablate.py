@@ -15,9 +15,11 @@ from engine.commands.training_options import data_option, device_option, preset_
 
 if TYPE_CHECKING:
     from world_model.ablation import Ablation, Row
+    from world_model.side_by_side import World
     from world_model.variants import Variant
 
 SPEED_TICKS = 200
+PROBES = 32
 
 
 @click.command()
@@ -129,7 +131,6 @@ def _row(
     device: str | None,
 ) -> Row:
     """Train, export and evaluate one variant."""
-    from export.loading import load_world
     from export.onnx_export import write_bundle
     from world_model.evaluate import DEFAULT_LONG_LEVELS, Plan, evaluate, held_out_courses
     from world_model.stages import load_dit, train_variant
@@ -147,12 +148,13 @@ def _row(
     )
     config, dit = load_dit(place, finder)
     write_bundle(replace(config, name=variant.name), dit, place / "bundle")
-    world = load_world(place / "bundle", threads=threads)
+    world = _load(place / "bundle", variant.passes, threads)
     levels = settings["levels"]
     plan = Plan(
         courses=held_out_courses(levels, 0),
         ticks=settings["ticks"],
         long_levels=min(levels, DEFAULT_LONG_LEVELS),
+        probes=PROBES,
     )
     with progress_bar() as progress:
         document = evaluate(world, plan, progress).document()
@@ -165,16 +167,30 @@ def _row(
     }
 
 
+def _load(bundle: Path, passes: int, threads: int | None) -> World:
+    """Open a bundle on ONNX Runtime, to take so many passes a frame."""
+    from export.loading import load_world
+    from export.onnxruntime_backend import OnnxRuntimeBackend
+    from world_model.sampling import SampledWorld
+    from world_model.world import read_config
+
+    if passes == 1:
+        return load_world(bundle, threads=threads)
+    return SampledWorld(read_config(bundle), OnnxRuntimeBackend(bundle, threads, False), passes)
+
+
 def _time(ablation: Ablation, rows: list[Row], threads: int | None) -> None:
     """Measure the speed of all rows' bundles in one run, so that they can be compared."""
-    from export.loading import load_world
     from world_model.ablation import speeds
     from world_model.evaluate import held_out_courses
 
     if all(row["speed"] for row in rows):
         return
     places = [ablation.place(_training(row)) / "bundle" for row in rows]
-    worlds = {place: load_world(place, threads=threads) for place in places}
+    passes = [row["settings"]["variant"]["passes"] for row in rows]
+    worlds = {
+        place: _load(place, count, threads) for place, count in zip(places, passes, strict=True)
+    }
     measured = speeds(worlds, held_out_courses(1, 0)[0], SPEED_TICKS)
     for row, place in zip(rows, places, strict=True):
         row["speed"] = measured[place]

@@ -18,10 +18,11 @@ from torch import Tensor
 
 from world_model import train_world
 from world_model.actions import MARKS
-from world_model.config import WorldConfig
+from world_model.config import WindowConfig, WorldConfig
 from world_model.device import Compute
 from world_model.errors import DataError
 from world_model.footage import Footage
+from world_model.schedule import staircase
 from world_model.self_forcing import RollOutConfig
 from world_model.train_world import CropConfig, WorldTask
 
@@ -62,14 +63,19 @@ class Traced(WorldTask):
 @pytest.fixture
 def make(tiny: WorldConfig, data: Footage, monkeypatch: pytest.MonkeyPatch) -> Any:
     def build(
-        roll_out: RollOutConfig, crops: CropConfig = WHOLE, ghost_share: float = 0.0
+        roll_out: RollOutConfig,
+        crops: CropConfig = WHOLE,
+        ghost_share: float = 0.0,
+        config: WorldConfig = tiny,
+        footage: Footage = data,
+        **more: Any,
     ) -> Traced:
         monkeypatch.setattr(train_world, "_noised", lambda x0, *_: x0)
         compute = Compute(torch.device("cpu"), torch.float32, "test")
         task = Traced(
-            tiny, data, compute,
+            config, footage, compute,
             batch=BATCH, lr=1e-3, matrix_lr=1e-3, roll_out=roll_out, crops=crops,
-            ghost_share=ghost_share,
+            ghost_share=ghost_share, **more,
         )  # fmt: skip
         task.graded = []
         clip = task._clip
@@ -156,6 +162,28 @@ def test_windows_under_a_new_action_are_trained_at_the_levels_they_are_raised_to
     assert torch.equal(sigmas[~new], before[~new])
     assert torch.equal(sigmas[new], before[new].clamp(min=0.95))
     assert (before[new] < 0.95).any()
+
+
+def test_several_passes_are_trained_from_the_frame_itself_at_each_of_their_levels(
+    make: Any, tiny: WorldConfig, numbered: Callable[[WorldConfig, NDArray[np.bool_]], Footage]
+) -> None:
+    config = replace(tiny, window=WindowConfig(slots=1))
+    footage = numbered(config, np.random.default_rng(0).random((EPISODES, TICKS, 3)) < 0.4)
+    task = make(NEVER, config=config, footage=footage, passes=3)
+    task.losses(0, np.random.default_rng(0))
+    assert number(task.clip["slots"]) == number(task.graded[0]["target"])
+    levels = torch.from_numpy(staircase(3, config.window.shift))
+    assert torch.equal(task.clip["slot_sigmas"].unique(), levels)
+
+
+def test_motion_weighs_as_much_as_it_is_told(make: Any) -> None:
+    losses = []
+    for weight in (0.0, 11.0):
+        task = make(NEVER, motion_weight=weight)
+        x0, moved = torch.ones(1, 1, 3, 48, 16, 20), torch.ones(1, 1, 3, 16, 20)
+        task.dit.painter.borrowed = torch.zeros(())
+        losses.append(task._errors(x0, 0 * x0, moved, torch.ones_like(moved))["loss"])
+    torch.testing.assert_close(losses[1], 12 * losses[0])
 
 
 def test_the_tail_holds_noise_alone(make: Any) -> None:

@@ -20,6 +20,7 @@ NO_ROLL_OUTS = replace(RUN, roll_out=replace(RUN.roll_out, share=0.0))
     [
         ("window-3", WindowConfig(), RUN),
         ("frame-by-frame", WindowConfig(slots=1), RUN),
+        ("frame-by-frame-3-passes", WindowConfig(slots=1), replace(RUN, passes=3)),
         ("window-4", WindowConfig(slots=4), RUN),
         ("window-5", WindowConfig(slots=5), RUN),
         ("no-sink", WindowConfig(sink_frames=0), RUN),

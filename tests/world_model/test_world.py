@@ -17,9 +17,10 @@ from world_model.accelerator import NoAccelerator
 from world_model.actions import encode_actions
 from world_model.cache import REFRESH_TICKS
 from world_model.cast import NOWHERE, read_cast
-from world_model.config import WorldConfig
-from world_model.errors import WorldError
-from world_model.schedule import raised, tick_noise, window_sigmas
+from world_model.config import WindowConfig, WorldConfig
+from world_model.errors import ConfigError, WorldError
+from world_model.sampling import SampledWorld
+from world_model.schedule import raised, staircase, tick_noise, window_sigmas
 from world_model.world import CONFIG_FILE, Buffers, RollingWorld, read_config
 
 SEED = 11
@@ -210,6 +211,34 @@ def test_without_it_a_new_action_leaves_window_and_levels_as_they_are(
     play(world, start)
     for tick in backend.ticks:
         np.testing.assert_array_equal(tick["sigmas"], window_sigmas(tiny.window))
+
+
+def test_frame_by_frame_a_world_can_take_several_passes_from_ever_lower_levels(
+    tiny: WorldConfig, start: NDArray[np.uint8]
+) -> None:
+    config, backend = replace(tiny, window=WindowConfig(slots=1)), FakeBackend()
+    world, stairs = SampledWorld(config, backend, 3), staircase(3, config.window.shift)
+    world.reset(start, seed=SEED)
+    count, draw = len(backend.ticks), world._draws
+    head = world.denoise(HELD[0]).copy()
+    world.denoise(HELD[1])
+    passes = backend.ticks[count:]
+    for tick, level in zip(passes, [*stairs[::-1]] * 2, strict=True):
+        assert tick["sigmas"].tolist() == [0, level]
+    for number, lower in ((1, stairs[1]), (2, stairs[0])):
+        last = passes[number - 1]
+        memory = last["cache_k"].mean() + last["ages"].sum() + last["actions"][0, 1] @ range(6)
+        x0 = last["window"][0, 4] * 0.5 + memory / 100
+        noise = tick_noise(SEED, draw + number - 1, np.empty_like(last["noise"][0]))[1]
+        expected = (1 - lower) * x0
+        expected[: len(noise)] += lower * noise
+        slot = passes[number]["window"][0, 4]
+        np.testing.assert_allclose(slot, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(head, slot * 0.5 + memory / 100, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(passes[0]["cache_k"], passes[2]["cache_k"])
+    assert passes[3]["cache_k"].max() == count + 3, "of a frame, the last pass is kept"
+    with pytest.raises(ConfigError, match="only frame-by-frame worlds"):
+        SampledWorld(tiny, FakeBackend(), 3)
 
 
 def test_one_tick_is_one_pass(
