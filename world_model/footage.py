@@ -73,16 +73,6 @@ class Footage:
         times = times.clip(max=self.ticks)
         return replace(self, held=self.held[:, times, 0], places=self.places[:, times, 0])
 
-    def player_cells(
-        self, episodes: NDArray[np.int64], times: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
-        """Tell which cells (..., h, w) the player covers."""
-        top, left, _ = np.moveaxis(self.places[episodes, times, 0, 0], -1, 0)[..., None]
-        height, width = (np.arange(size) * CELL for size in self.cells.shape[-2:])
-        rows = (height + CELL > top) & (height < top + self.casts.shape[-2])
-        columns = (width + CELL > left) & (width < left + self.casts.shape[-1])
-        return np.asarray(rows[..., None] & columns[..., None, :])
-
     def cast(self, episodes: NDArray[np.int64], device: torch.device) -> Tensor:
         """Return the actors' drawings (n, D, 4, H, W)."""
         return self.casts[torch.from_numpy(episodes)].to(device)

@@ -25,7 +25,6 @@ class WorldRun:
     roll_out: RollOutConfig
     plan: Plan
     crops: CropConfig = field(default_factory=CropConfig)
-    ghost_share: float = 0.25
     held_branches: bool = True
     motion_weight: float = MOTION_WEIGHT
     passes: int = 1

@@ -90,7 +90,6 @@ def _train_world(
         matrix_lr=run.matrix_lr,
         roll_out=run.roll_out,
         crops=run.crops,
-        ghost_share=run.ghost_share,
         motion_weight=run.motion_weight,
         passes=run.passes,
         compiled=size.compiled,

@@ -115,17 +115,10 @@ def test_frames_of_a_run_that_was_cut_off_are_drawn_again(
     assert len(footage.cells) == index_branches(recording.actions, SLOTS).frames
 
 
-def test_scenery_is_the_level_with_nobody_in_it_and_the_player_is_where_it_differs(
+def test_scenery_is_the_level_with_nobody_in_it(
     footage: Footage, recording: Recording, codec: Codec
 ) -> None:
-    episodes, start = np.arange(2), np.zeros(2, np.int64)
-    scenery = footage.scenery(episodes, CPU)
-    first = footage.gather(footage.held[episodes, start, 0], CPU)
-    cells = footage.player_cells(episodes, start)
-    assert cells.shape == (2, 32, 32)
-    assert ((cells.sum((1, 2)) >= 9) & (cells.sum((1, 2)) <= 16)).all(), "10x12 pixels"
-    differs = (first - scenery).abs().amax(1).numpy() > 0.02
-    assert (differs & cells).sum((1, 2)).min() >= 6
+    scenery = footage.scenery(np.arange(2), CPU)
     bare = np.concatenate(list(bare_frames(recording)))
     torch.testing.assert_close(scenery, codec.encode(torch.from_numpy(bare)))
 

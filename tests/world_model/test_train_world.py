@@ -65,7 +65,6 @@ def make(tiny: WorldConfig, data: Footage, monkeypatch: pytest.MonkeyPatch) -> A
     def build(
         roll_out: RollOutConfig,
         crops: CropConfig = WHOLE,
-        ghost_share: float = 0.0,
         config: WorldConfig = tiny,
         footage: Footage = data,
         **more: Any,
@@ -75,7 +74,7 @@ def make(tiny: WorldConfig, data: Footage, monkeypatch: pytest.MonkeyPatch) -> A
         task = Traced(
             config, footage, compute,
             batch=BATCH, lr=1e-3, matrix_lr=1e-3, roll_out=roll_out, crops=crops,
-            ghost_share=ghost_share, **more,
+            **more,
         )  # fmt: skip
         task.graded = []
         clip = task._clip
@@ -225,8 +224,7 @@ def test_roll_outs_that_have_left_the_truth_teach_nothing(make: Any) -> None:
 def test_some_actions_are_hidden_by_marks_of_their_own(tiny: WorldConfig, data: Footage) -> None:
     compute = Compute(torch.device("cpu"), torch.float32, "test")
     task = WorldTask(tiny, data, compute,
-                     batch=2, lr=1e-3, matrix_lr=1e-3, roll_out=NEVER, crops=WHOLE,
-                     ghost_share=0.0)  # fmt: skip
+                     batch=2, lr=1e-3, matrix_lr=1e-3, roll_out=NEVER, crops=WHOLE)  # fmt: skip
     torch.manual_seed(0)
     zero = torch.zeros(400, 5, 3 + MARKS)
     clean, new = task._hide(zero, zero)
