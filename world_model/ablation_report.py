@@ -64,7 +64,7 @@ COLUMNS: Final = (
     Column("tick p99, ms", lambda row: row["speed"].get("tick_p99_ms"), "{:.1f}"),
     Column("lag p50, ticks", _measure("action_lag_ticks", "p50")),
     Column("lag p95, ticks", _measure("action_lag_ticks", "p95")),
-    Column("action accuracy", _measure("action_accuracy"), _PERCENT),
+    Column("action accuracy", _measure("action_accuracy", "all"), _PERCENT),
     Column("one player", _measure("presence"), _PERCENT, plotted=True),
     Column("position error at 64, px", _measure("position_error_px", "64"), plotted=True),
     Column("static tiles", _static_tiles, "{:.2%}", plotted=True),
