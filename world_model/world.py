@@ -120,8 +120,11 @@ class RollingWorld:
         """Play on `backend`, or start there and tick on `resident`.
 
         Where the resident fails in a game, `say` is told why, and the backend goes on; without
-        `say` its error is raised.
+        `say` its error is raised. Raises WorldError for a resident of a world that re-noises its
+        window when the action changes: a resident's window stays where it is.
         """
+        if resident is not None and config.window.renoise:
+            raise WorldError(f"{resident.name} plays no world that re-noises on a change of action")
         self.config, self.name, self.buttons = config, config.name, config.buttons
         self.frame_shape = config.frame_shape
         self.backend, self.operators = backend.name, backend.operators

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -203,6 +204,13 @@ def test_a_new_action_raises_the_cleaner_slots_of_its_own_tick_and_of_no_other(
     world.reset(start, seed=SEED)
     for tick in backend.ticks[count:]:
         np.testing.assert_array_equal(tick["sigmas"], levels)
+
+
+def test_a_resident_whose_window_cannot_be_raised_is_refused(tiny: WorldConfig) -> None:
+    config = replace(tiny, window=replace(tiny.window, renoise=0.9))
+    resident: Any = SimpleNamespace(name="away")
+    with pytest.raises(WorldError, match="away plays no world that re-noises"):
+        RollingWorld(config, FakeBackend(), resident)
 
 
 def test_without_it_a_new_action_leaves_window_and_levels_as_they_are(
