@@ -102,8 +102,6 @@ def _tensorrt(precision: str) -> OpenResident:
         from export.tensorrt_engines import Builder
         from export.tensorrt_library import find_library
 
-        if read_config(directory).window.renoise:
-            raise WorldError("worlds that re-noise slots when the action changes do not play there")
         library = find_library()
         device, builder = Cuda(library), Builder(library)
         return open_ticks(directory, precision, builder=builder, device=device, say=say)
