@@ -1,7 +1,7 @@
 """How long, how wide and how fast to train: `cpu` for two cores, `gpu` for one large GPU.
 
-Steps were chosen so that `cpu` takes about two hours in all on two cores with bfloat16 matrix
-instructions (docs/training.md has the measured minutes), and `gpu` about twenty minutes.
+Steps were chosen so that `cpu` takes about an hour and a half in all on one core with bfloat16
+matrix instructions (docs/training.md has the measured minutes), and `gpu` about twenty minutes.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ PRESETS: Final = {
             1e-3,
             0.012,
             RollOutConfig(start=1200, batch=40, whole_batch=12),
-            Plan(steps=8700, warmup=200, decay=0.45),
+            Plan(steps=3600, warmup=200, decay=0.45),
         ),
         finder=FinderRun(1024, 1e-3, 0.012, Plan(steps=7500, warmup=100, decay=0.6)),
     ),
