@@ -92,4 +92,4 @@ def test_the_table_of_presets_is_right(name: str) -> None:
     text = (DOCS / "training.md").read_text(encoding="utf-8")
     row = next(line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
     assert f" {preset.episodes} levels, {preset.ticks} ticks each " in row
-    assert f" {preset.world.plan.steps} steps" in row
+    assert f"| {preset.world.plan.steps} steps | {preset.finder.plan.steps} steps |" in row
