@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from games.platformer import physics
@@ -80,18 +79,18 @@ class _Room:
         self._state = physics.initial(self._levels)
         self._start = places_of(self._levels, self._state)
 
-    def play(self) -> NDArray[np.int64]:
-        """Play a tick; returns where actors were before it."""
-        before = places_of(self._levels, self._state)
+    def play(self) -> None:
+        """Play a tick."""
         held = self._policy.act(self._state)
         self._state, _ = physics.step(self._levels, self._state, held)
         self.ticks += 1
-        return before
 
     def moment(self) -> Moments:
         """Play on to the next moment, and see what comes of the buttons; the game is not moved."""
-        for _ in range(int(self._rng.integers(1, MOST_APART_TICKS + 1))):
-            before = self.play()
+        for _ in range(int(self._rng.integers(MOST_APART_TICKS))):
+            self.play()
+        before = places_of(self._levels, self._state)
+        self.play()
         held = self._policy.act(self._state)
         tries = self._rng.random(self.games) < TRIED_SHARE
         held[tries] = self._rng.random((int(tries.sum()), held.shape[1])) < 0.5
