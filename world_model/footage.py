@@ -42,7 +42,8 @@ class Footage:
     for the first); `changes` (n, 2): the (episode, tick) at which the held buttons changed; `bare`
     (N, 48, h, w) uint8 the levels with nobody in them; `casts` (N, D, 4, H, W) the actors'
     drawings; `places` (N, K + 1, T, A, 3): top, left and drawing of actors in the frames of
-    `held`; `restarts` (N, K + 1): whether the player has just been put back to the start there.
+    `held`; `restarts` (N, K + 1): whether the player has just been put back to the start there;
+    `own_keys`: every frame of a future has the key that caused it, not the newest.
     """
 
     codec: Codec
@@ -54,6 +55,7 @@ class Footage:
     casts: Tensor
     places: NDArray[np.int64]
     restarts: NDArray[np.bool_]
+    own_keys: bool = False
 
     @property
     def episodes(self) -> int:
@@ -64,14 +66,21 @@ class Footage:
         """The last tick of every episode."""
         return int(self.held.shape[1]) - 1
 
-    def recorded_futures(self) -> Footage:
+    def recorded_futures(self, *, own_keys: bool = False) -> Footage:
         """Return the same footage in which no key stays held: slots hold the future as recorded.
 
         The last frame stands still after an episode's end.
         """
         times = np.arange(self.held.shape[1])[:, None] + np.arange(self.held.shape[2])
         times = times.clip(max=self.ticks)
-        return replace(self, held=self.held[:, times, 0], places=self.places[:, times, 0])
+        held, places = self.held[:, times, 0], self.places[:, times, 0]
+        return replace(self, held=held, places=places, own_keys=own_keys)
+
+    def keys(self, episodes: NDArray[np.int64], heads: NDArray[np.int64]) -> Tensor:
+        """Return the tokens (..., T, A + 3) of windows' slots, by episodes and heads (...)."""
+        later = np.arange(self.held.shape[2]) * self.own_keys
+        times = (heads[..., None] + later).clip(max=self.ticks)
+        return torch.from_numpy(self.actions[episodes[..., None], times])
 
     def cast(self, episodes: NDArray[np.int64], device: torch.device) -> Tensor:
         """Return the actors' drawings (n, D, 4, H, W)."""

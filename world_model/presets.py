@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from world_model.config import CodecConfig, DiTConfig
+from world_model.distill import DistillConfig
 from world_model.self_forcing import RollOutConfig
-from world_model.train_world import MOTION_WEIGHT, CropConfig
+from world_model.train_world import CropConfig
 from world_model.trainer import Plan
+from world_model.weighing import MOTION_WEIGHT
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,15 @@ class WorldRun:
     held_branches: bool = True
     motion_weight: float = MOTION_WEIGHT
     passes: int = 1
+
+
+@dataclass(frozen=True)
+class DistillRun:
+    """A run of distillation: plan and sizes; and how long its teacher is trained."""
+
+    config: DistillConfig
+    plan: Plan
+    teacher: Plan
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,7 @@ class Preset:
     dit: DiTConfig
     world: WorldRun
     finder: FinderRun
+    distill: DistillRun
     compiled: bool = False
 
 
@@ -67,6 +79,11 @@ PRESETS: Final = {
             Plan(steps=3600, warmup=200, decay=0.45),
         ),
         finder=FinderRun(1024, 1e-3, 0.012, Plan(steps=7500, warmup=100, decay=0.6)),
+        distill=DistillRun(
+            DistillConfig(),
+            Plan(steps=900, warmup=60, ema=0.99, checkpoint_every=120),
+            teacher=Plan(steps=900, warmup=100, decay=0.45),
+        ),
     ),
     "gpu": Preset(
         episodes=8192,
@@ -81,6 +98,11 @@ PRESETS: Final = {
             Plan(steps=12000, warmup=200, ema=0.999, checkpoint_every=1000),
         ),
         finder=FinderRun(4096, 1e-3, 0.012, Plan(steps=12000, warmup=100, decay=0.6)),
+        distill=DistillRun(
+            DistillConfig(batch=192, whole_batch=64),
+            Plan(steps=3000, warmup=60, ema=0.99, checkpoint_every=240),
+            teacher=Plan(steps=6000, warmup=200, ema=0.999, checkpoint_every=1000),
+        ),
         compiled=True,
     ),
     "mini": Preset(
@@ -96,6 +118,11 @@ PRESETS: Final = {
             Plan(steps=6, warmup=2, checkpoint_every=3),
         ),
         finder=FinderRun(8, 1e-3, 0.012, Plan(steps=6, warmup=2, checkpoint_every=3)),
+        distill=DistillRun(
+            DistillConfig(batch=2, whole_batch=2, crop_tokens=4, critic_steps=2),
+            Plan(steps=6, warmup=2, checkpoint_every=3),
+            teacher=Plan(steps=4, warmup=2, checkpoint_every=2),
+        ),
     ),
 }
 """`mini` draws nothing worth seeing; it takes every path in seconds, for tests."""

@@ -22,7 +22,9 @@ from world_model.crops import MOVED, crop, crop_places, moving_corners, open_edg
 from world_model.device import Compute
 from world_model.dit import TOKEN_CELLS
 from world_model.footage import Footage
+from world_model.moment import Moment
 from world_model.rolling import RollingStep, RollOut
+from world_model.weighing import moved_cells
 
 Moments = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -32,7 +34,9 @@ class RollOutConfig:
     """Self-forcing: from step `start` on, a `share` of the steps advances the pool of worlds.
 
     `groups` batches of crops and `whole_groups` of whole frames take turns. A world whose worst
-    token is off by more than `gate` (mean square, pixels in [-1, 1]) has left the truth.
+    token is off by more than `gate` (mean square, pixels in [-1, 1]) has left the truth. Every
+    `stride`th window is a lesson; with as many as a window has slots, no two overlap (Rolling
+    Forcing, section 3.3).
     """
 
     start: int
@@ -43,16 +47,25 @@ class RollOutConfig:
     whole_groups: int = 2
     whole_batch: int = 32
     gate: float = 0.025
+    stride: int = 1
 
 
 class Lesson(NamedTuple):
-    """What a tick of the pool gave, and should have: x0 and target (B, T, 48, h, w), previous
-    (B, 48, h, w) true frame, and `keep` (B, h, w): which cells the truth can judge."""
+    """What a window of the pool gave, and should have: x0 and target (B, T, 48, h, w), previous
+    (B, 48, h, w) true frame, and `keep` (B, h, w): which cells the truth can judge. `moment` is
+    what it was drawn from."""
 
     x0: Tensor
     target: Tensor
     previous: Tensor
     keep: Tensor
+    moment: Moment
+
+    def judged(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return x0, target, how much cells move and which count, as `Weighing.errors` wants it."""
+        x0, target, previous = (part[:, None] for part in self[:3])
+        keep = self.keep[:, None, None].expand(-1, -1, target.shape[2], -1, -1)
+        return x0, target, moved_cells(target, previous), keep
 
 
 class Group:
@@ -67,36 +80,82 @@ class Group:
         batch: int,
         crop_tokens: int | None,
         gate: float,
+        *,
+        stride: int = 1,
+        kind: type[RollOut] = RollOut,
     ) -> None:
         self.data, self.step, self.compute, self.choose = data, step, compute, choose
         self.batch, self.crop_tokens, self.gate = batch, crop_tokens, gate
+        self.stride, self.kind = stride, kind
+        self.ticks = kind.ticks_a_window(step.dit.window)
         self.episodes = np.zeros(batch, np.int64)
         self.now = np.zeros(batch, np.int64)
         self.done = np.ones(batch, np.bool_)
         self.out: RollOut | None = None
+        self.dreamt = torch.zeros(0)
+        """The last finished frames (B, L, 48, h, w), of a world's own making once it has played."""
 
-    def advance(self, rng: np.random.Generator) -> Lesson:
-        """Start anew what has ended, advance all by a tick with gradient, and judge."""
+    def advance(self, rng: np.random.Generator, *, graded: bool = True) -> Lesson:
+        """Advance all worlds, so that a window with gradient ends every stride, and judge it.
+
+        Not `graded`, that one has no gradient either. Worlds begin at random times within a stride.
+        """
+        if self.out is None:
+            for _ in range(int(rng.integers(self.stride))):
+                self._unseen(rng)
+        for _ in range(self.stride - 1):
+            self._unseen(rng)
+        return self._window(rng) if graded else self._unseen(rng)
+
+    @torch.no_grad()
+    def _unseen(self, rng: np.random.Generator) -> Lesson:
+        return self._window(rng)
+
+    def _window(self, rng: np.random.Generator) -> Lesson:
+        """Start anew what has ended, let all play a window, and judge."""
         if self.done.any():
             self._restart(np.flatnonzero(self.done), rng)
         assert self.out is not None
         out, device = self.out, self.compute.device
-        action = torch.from_numpy(self.data.actions[self.episodes, self.now]).to(device)
         target = self._cut(self.data.gather(self.data.held[self.episodes, self.now], device))
         previous = self.data.held[self.episodes, self.now - 1, :1]
         previous_frame = self._cut(self.data.gather(previous, device))
-        places = torch.from_numpy(self.data.places[self.episodes, self.now]).to(device)
-        if out.corners is not None:
-            places = crop_places(places, out.corners)
+        moment = self._moment()
         with self.compute.autocast():
-            result = out.tick(action, out.noise(), places)
+            x0 = out.play(moment.keys, moment.places)
+        heads = x0[:, : self.ticks].detach().float()
         keep, entering = self._judgeable(target, previous_frame)
-        error = (result.head.detach().float() - target[:, 0]).square().mean(1)
+        error = (heads - target[:, : self.ticks]).square().mean(2).amax(1)
         tracks = F.avg_pool2d(error * keep, TOKEN_CELLS).amax((1, 2)) < self.gate
-        self.now += 1
-        self.done = (~tracks | entering).cpu().numpy() | (self.now > self.data.ticks)
+        self.dreamt = torch.cat([self.dreamt, heads], 1)[:, -self.dreamt.shape[1] :]
+        self.now += self.ticks
+        ended = self.now + self.ticks - 1 > self.data.ticks
+        self.done = (~tracks | entering).cpu().numpy() | ended
         keep = keep * tracks[:, None, None]
-        return Lesson(result.x0, target, previous_frame[:, 0], keep)
+        return Lesson(x0, target, previous_frame[:, 0], keep, moment)
+
+    def _moment(self) -> Moment:
+        """Return what the next window is drawn from."""
+        assert self.out is not None
+        out, data, device = self.out, self.data, self.compute.device
+        rows, count = self.episodes[:, None], self.dreamt.shape[1]
+        times = np.pad(self.now[:, None] + np.arange(-count, 0), ((0, 0), (1, 0)))
+        places, trail = (
+            torch.from_numpy(there).to(device)
+            for there in (data.places[self.episodes, self.now], data.places[rows, times, 0])
+        )
+        if out.corners is not None:
+            places, trail = (crop_places(part, out.corners) for part in (places, trail))
+        return Moment(
+            scenery=out.window[:, 0],
+            clean=torch.cat([out.window[:, 1:2], self.dreamt], 1),
+            clean_actions=torch.from_numpy(data.actions[rows, times]).to(device),
+            keys=data.keys(self.episodes, self.now).to(device),
+            trail=trail,
+            cast=out.cast,
+            places=places,
+            corners=out.corners,
+        )
 
     def _judgeable(self, target: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
         """Tell which cells (B, h, w) a world can know, and which worlds (B,) to leave.
@@ -119,7 +178,7 @@ class Group:
         """Start `rows` at recorded moments: an episode's first frame, then its last few."""
         device, config = self.compute.device, self.step.dit.config
         count = config.window.finished_frames
-        episodes, starts = self.choose(rng, count + 2, len(rows))
+        episodes, starts = self.choose(rng, count + 1 + self.ticks, len(rows))
         self.episodes[rows], self.now[rows] = episodes, starts + count - 1
         start = recorded_start(self.data, episodes, starts, count, device)
         cast, scenery, frames, trail, actions, plan = start
@@ -132,13 +191,15 @@ class Group:
                 crop(part, corners, self.crop_tokens) for part in (scenery, frames, plan)
             )
             trail = crop_places(trail, corners)
-        fresh = RollOut(self.step, len(rows), device, corners, grid)
+        fresh = self.kind(self.step, len(rows), device, corners, grid)
         with self.compute.autocast():
             fresh.start(cast, scenery, frames, trail, actions, plan, fresh.noise(count))
         if self.out is None:
-            self.out = fresh
+            self.out, self.dreamt = fresh, frames[:, 1:]
         else:
-            self.out.adopt(torch.from_numpy(rows).to(device), fresh)
+            places = torch.from_numpy(rows).to(device)
+            self.out.adopt(places, fresh)
+            self.dreamt = self.dreamt.index_copy(0, places, frames[:, 1:])
 
     def _cut(self, latents: Tensor) -> Tensor:
         if self.crop_tokens is None:

@@ -17,17 +17,22 @@ from world_model.components import fit_codec
 from world_model.config import WindowConfig, WorldConfig
 from world_model.data import Recording
 from world_model.device import Compute, choose_compute
+from world_model.distill import DistillTask
 from world_model.distributed import Ranks
 from world_model.dit import RollingDiT
 from world_model.errors import DataError
 from world_model.footage import load_footage
 from world_model.presets import PRESETS, Preset, WorldRun
+from world_model.slot_noise import EvenNoise, PassNoise, PlayedNoise, SlotNoise
 from world_model.train_finder import FinderTask
 from world_model.train_world import WorldTask
-from world_model.trainer import Plan, Task, Trainer
+from world_model.trainer import Guard, Plan, Task, Trainer
 from world_model.variants import Variant
+from world_model.vitals import VitalsGuard
 from world_model.weights import WEIGHTS_FILE, read_weights, start_from
 from world_model.world import CONFIG_FILE, read_config
+
+TEACHER = "teacher"
 
 
 def train_world(
@@ -67,6 +72,24 @@ def train_variant(
     return trainer.step, trainer.seconds / 60
 
 
+def train_teacher(
+    preset: str,
+    data: Path,
+    out: Path,
+    *,
+    steps: int | None = None,
+    device: str | None = None,
+    seed: int = 0,
+    beginning: Path | None = None,
+) -> None:
+    """Train a teacher of many steps into `out`: recorded futures, each frame under its own key, all
+    frames of a window at one noise level."""
+    size = PRESETS[preset]
+    plan = size.distill.teacher if beginning is None else _gentler_plan(size.distill.teacher)
+    run = replace(size.world, plan=_plan(plan, steps, seed))
+    _train_world(size, WindowConfig(), run, data, out, device, beginning, teacher=True)
+
+
 def _train_world(
     size: Preset,
     window: WindowConfig,
@@ -75,28 +98,86 @@ def _train_world(
     out: Path,
     device: str | None,
     beginning: Path | None = None,
+    *,
+    teacher: bool = False,
 ) -> Trainer:
     compute, ranks = _set_up(device, run.plan.seed)
-    recording = Recording.load(data)
     config = replace(_config(size), window=window)
+    recording = Recording.load(data)
     codec = fit_codec(recording)
     footage = load_footage(recording, codec, window.slots, data, compute, ranks)
+    if teacher or not run.held_branches:
+        footage = footage.recorded_futures(own_keys=teacher)
     task = WorldTask(
         config,
-        footage if run.held_branches else footage.recorded_futures(),
+        footage,
         compute,
         batch=run.batch,
         lr=run.lr,
         matrix_lr=run.matrix_lr,
-        roll_out=run.roll_out,
+        roll_out=replace(run.roll_out, share=0.0) if teacher else run.roll_out,
         crops=run.crops,
         motion_weight=run.motion_weight,
-        passes=run.passes,
+        noise=_noise(run, window, compute, teacher=teacher),
         compiled=size.compiled,
     )
+    if teacher:
+        task.name = TEACHER
     if beginning is not None:
         _begin(task.dit, beginning, read_weights(beginning), ranks)
     return _run(task, run.plan, out, config, ranks)
+
+
+def _noise(run: WorldRun, window: WindowConfig, compute: Compute, *, teacher: bool) -> SlotNoise:
+    if teacher:
+        return EvenNoise(window, compute.device)
+    if run.passes > 1:
+        return PassNoise(run.passes, window, compute.device)
+    return PlayedNoise(window, compute.device)
+
+
+def train_distilled(
+    preset: str,
+    beginning: Path,
+    teacher: Path,
+    data: Path,
+    out: Path,
+    *,
+    steps: int | None = None,
+    device: str | None = None,
+    seed: int = 0,
+) -> str:
+    """Distil a teacher's run into the world of a bundle; returns why it ended early, if it did."""
+    run = PRESETS[preset].distill
+    compute, ranks = _set_up(device, seed)
+    config, weights = read_config(beginning), read_weights(beginning)
+    student, real, critic = (_network(config, compute) for _ in range(3))
+    student.load_state_dict(weights)
+    teacher_config, known = _trained(teacher, {TEACHER: ""})
+    same = replace(teacher_config, name=config.name) == config
+    if not same or not _same_latents(weights, known):
+        raise DataError(
+            f"{teacher}: is no teacher of {beginning}'s world; "
+            f"`rollplay train teacher --from {beginning}` makes one"
+        )
+    for network in (real, critic):
+        network.load_state_dict(known)
+    recording, codec = Recording.load(data), student.painter.codec
+    footage = load_footage(recording, codec, config.window.slots, data, compute, ranks)
+    task = DistillTask(student, real, critic, footage, compute, run.config)
+    guard = VitalsGuard(student, footage, recording, compute.device)
+    plan = _plan(run.plan, steps, seed)
+    return _run(task, plan, out, config, ranks, guard).objection
+
+
+def _network(config: WorldConfig, compute: Compute) -> RollingDiT:
+    return RollingDiT(config).to(compute.device)
+
+
+def _same_latents(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    """Tell whether two networks see frames by the same codec."""
+    names = [name for name in one if name.startswith("painter.codec.")]
+    return all(name in other and torch.equal(one[name], other[name]) for name in names)
 
 
 def train_finder(
@@ -137,8 +218,15 @@ def _begin(module: nn.Module, bundle: Path, weights: dict[str, Tensor], ranks: R
         tqdm.write(f"{bundle}: has no {', '.join(fresh)}; they start anew", file=sys.stderr)
 
 
-def _run(task: Task, plan: Plan, out: Path, config: WorldConfig, ranks: Ranks) -> Trainer:
-    trainer = Trainer(task, plan, out, ranks)
+def _run(
+    task: Task,
+    plan: Plan,
+    out: Path,
+    config: WorldConfig,
+    ranks: Ranks,
+    guard: Guard | None = None,
+) -> Trainer:
+    trainer = Trainer(task, plan, out, ranks, guard=guard)
     trainer.run(config=config.to_dict())
     if ranks.first:
         trainer.finish(trainer.ema_module())
@@ -175,8 +263,8 @@ def load_dit(world: Path, finder: Path) -> tuple[WorldConfig, RollingDiT]:
 
     Either may be a bundle instead of a run directory.
     """
-    config, weights = _trained(world, WorldTask.name)
-    _, following = _trained(finder, FinderTask.name)
+    config, weights = _trained(world, {WorldTask.name: "", DistillTask.name: "student."})
+    _, following = _trained(finder, {FinderTask.name: ""})
     dit = RollingDiT(config)
     try:
         dit.load_state_dict(weights)
@@ -194,18 +282,24 @@ def weights_file(directory: Path) -> Path:
     raise DataError(f"{directory}: neither a bundle nor a run; `rollplay train` makes one")
 
 
-def _trained(directory: Path, task: str) -> tuple[WorldConfig, dict[str, Tensor]]:
+def _trained(directory: Path, tasks: dict[str, str]) -> tuple[WorldConfig, dict[str, Tensor]]:
+    """Read the weights of a bundle, or of a run of one of `tasks`: name -> what its weights' names
+    begin with."""
     if (directory / CONFIG_FILE).exists():
         return read_config(directory), read_weights(directory)
     groups, state = load_checkpoint(directory)
-    if state["task"] != task:
-        raise DataError(f"{directory}: holds a {state['task']}, not a {task}")
-    return WorldConfig.from_dict(state["config"]), groups.get("final", groups["ema"])
+    if state["task"] not in tasks:
+        raise DataError(f"{directory}: holds a {state['task']}, not a {' or '.join(tasks)}")
+    weights = groups.get("final", groups["ema"])
+    return WorldConfig.from_dict(state["config"]), _under(tasks[state["task"]], weights)
 
 
 def _finder_weights(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return what of a whole network's weights is its finder's."""
-    prefix = "finder."
+    return _under("finder.", weights)
+
+
+def _under(prefix: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {
         name.removeprefix(prefix): tensor
         for name, tensor in weights.items()

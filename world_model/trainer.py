@@ -78,8 +78,18 @@ class Task(Protocol):
         """Return a contact sheet (H, W, 3) drawn by `module` (the EMA)."""
 
 
+class Guard(Protocol):
+    """Watches what no loss tells."""
+
+    def objection(self, module: nn.Module) -> str | None:
+        """Say why training must stop at weights before these (the EMA's), or None."""
+
+
 class Trainer:
-    """Runs a task to the end of its plan, resuming from the run directory where it can."""
+    """Runs a task to the end of its plan, resuming from the run directory where it can.
+
+    Where the `guard` objects to a checkpoint, the run ends with the EMA of the one before.
+    """
 
     def __init__(
         self,
@@ -88,7 +98,9 @@ class Trainer:
         directory: Path,
         ranks: Ranks,
         clock: Callable[[], float] = time.perf_counter,
+        guard: Guard | None = None,
     ) -> None:
+        self.guard, self.objection = guard, ""
         self.task, self.plan, self.directory, self.ranks = task, plan, directory, ranks
         self.clock = clock
         self.module = task.module
@@ -98,6 +110,7 @@ class Trainer:
         self.history: list[dict[str, float]] = []
         self.config: dict[str, Any] = {}
         self._live: dict[str, Tensor] = {}
+        self._passed = {name: tensor.clone() for name, tensor in self.ema.items()}
 
     @property
     def position(self) -> int:
@@ -125,6 +138,8 @@ class Trainer:
             restore_optimizer(optimizer, groups.get(f"optimizer{index}", {}))
         self.step, self.history = state["step"], state["history"]
         self.seconds = state.get("seconds", 0.0)  # not in checkpoints of older versions
+        self.objection = state.get("objection", "")
+        self._passed = {name: tensor.clone() for name, tensor in self.ema.items()}
         return True
 
     def run(self, config: dict[str, Any]) -> None:
@@ -142,7 +157,7 @@ class Trainer:
             disable=not self.ranks.first,
             dynamic_ncols=True,
         )
-        while self.position < self.plan.steps:
+        while self.position < self.plan.steps and not self.objection:
             began = self.clock()
             values = self._advance()
             self.seconds += self.clock() - began
@@ -192,6 +207,7 @@ class Trainer:
             "seconds": self.seconds,
             "config": self.config,
             "history": self.history,
+            "objection": self.objection,
         }
         save_checkpoint(self.directory, groups, state)
 
@@ -212,6 +228,8 @@ class Trainer:
         return dict(self.module.state_dict())
 
     def _checkpoint(self) -> None:
+        if self.guard:
+            self._ask(self.guard)
         if not self.ranks.first:
             return
         self._save({})
@@ -219,6 +237,15 @@ class Trainer:
         sheet = self.task.samples(self.ema_module())
         self.live()
         Image.fromarray(sheet).save(self.directory / f"samples_{self.step:06d}.png")
+
+    def _ask(self, guard: Guard) -> None:
+        """Go back to the EMA of the checkpoint before, for good, if the guard wants it."""
+        self.objection = guard.objection(self.ema_module()) or ""
+        self.live()
+        if self.objection:
+            tqdm.write(f"{self.task.name}: stopped at step {self.step}: {self.objection}")
+            self.ema = self._passed
+        self._passed = {name: tensor.clone() for name, tensor in self.ema.items()}
 
 
 def plot_losses(history: list[dict[str, float]], path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`rollplay train world` and `rollplay train finder`: training, resumable."""
+"""`rollplay train world`, `finder`, `teacher` and `distill`: training, resumable."""
 
 from __future__ import annotations
 
@@ -50,6 +50,81 @@ def world(
     with told_to_the_user():
         train_world(preset, data, out, steps=steps, device=device, seed=seed, beginning=beginning)
     click.echo(f"{out}: world trained")
+
+
+@train.command()
+@preset_option
+@data_option
+@out_option("runs/teacher")
+@from_option
+@steps_option
+@device_option
+@run_seed_option
+def teacher(
+    *,
+    preset: str,
+    data: Path,
+    out: Path,
+    beginning: Path | None,
+    steps: int | None,
+    device: str | None,
+    seed: int,
+) -> None:
+    """Learn what a window of true play looks like at any noise level: the teacher of `distill`.
+
+    Begin it --from the bundle that is to be distilled: both must see frames by the same codec.
+    """
+    from world_model.stages import train_teacher
+
+    with told_to_the_user():
+        train_teacher(preset, data, out, steps=steps, device=device, seed=seed, beginning=beginning)
+    click.echo(f"{out}: teacher trained")
+
+
+@train.command()
+@preset_option
+@data_option
+@out_option("runs/distilled")
+@click.option(
+    "--from",
+    "beginning",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path("assets/worlds/platformer"),
+    show_default=True,
+    help="World bundle to polish.",
+)
+@click.option(
+    "--teacher",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("runs/teacher"),
+    show_default=True,
+    help="Run directory of its teacher.",
+)
+@steps_option
+@device_option
+@run_seed_option
+def distill(
+    *,
+    preset: str,
+    data: Path,
+    out: Path,
+    beginning: Path,
+    teacher: Path,
+    steps: int | None,
+    device: str | None,
+    seed: int,
+) -> None:
+    """Match what a world plays to what its teacher would have it play.
+
+    Ends before its last step where the world answers keys worse than at first, or moves less.
+    """
+    from world_model.stages import train_distilled
+
+    with told_to_the_user():
+        ended = train_distilled(
+            preset, beginning, teacher, data, out, steps=steps, device=device, seed=seed
+        )
+    click.echo(f"{out}: world distilled" + (f", up to where {ended}" if ended else ""))
 
 
 @train.command()

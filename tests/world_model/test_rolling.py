@@ -12,8 +12,8 @@ from torch import Tensor
 
 from world_model.actions import MARKS
 from world_model.config import WorldConfig
-from world_model.dit import RollingDiT
-from world_model.rolling import RollingStep, RollOut, TickOutput, slide
+from world_model.dit import RollingDiT, StepOutput
+from world_model.rolling import FrameByFrame, RollingStep, RollOut, TickOutput, slide
 from world_model.schedule import raised, window_sigmas
 
 BATCH = 2
@@ -44,6 +44,7 @@ class FakeStep:
 
     def __init__(self, config: WorldConfig) -> None:
         self.dit = SimpleNamespace(config=config, remember=self.remember)
+        self.window = config.window
         self.levels = torch.from_numpy(window_sigmas(config.window))
         self.calls: list[dict[str, Tensor]] = []
 
@@ -256,3 +257,59 @@ def test_the_head_a_tick_returns_is_the_first_slots_clean_frame(
     torch.testing.assert_close(result.window[:, 3], context * result.head)
     assert torch.equal(result.window[:, 0], given["scenery"])
     assert torch.equal(result.window[:, 1], given["frames"][:, 0])
+
+
+def test_playing_a_window_is_a_tick_under_its_first_key(tiny: WorldConfig, dit: RollingDiT) -> None:
+    out, other = (RollOut(RollingStep(dit), BATCH, CPU) for _ in range(2))
+    given = begin(out, tiny)
+    other.start(**given)
+    slots = tiny.window.slots
+    keys = given["actions"][:, :1].expand(-1, slots, -1)
+    places = torch.zeros(BATCH, slots, tiny.cast.actors, 3, dtype=torch.int64)
+    torch.manual_seed(0)
+    x0 = out.play(keys, places)
+    torch.manual_seed(0)
+    assert torch.equal(x0, other.tick(keys[:, 0], other.noise(), places).x0)
+    assert x0.shape == (BATCH, slots, *tiny.latent_shape)
+    assert RollOut.ticks_a_window(tiny.window) == 1
+
+
+def test_frame_by_frame_draws_each_from_noise_at_all_levels_of_the_window(
+    tiny: WorldConfig, dit: RollingDiT, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = FrameByFrame(RollingStep(dit), BATCH, CPU)
+    given = begin_frame_by_frame(out, tiny)
+    slots, calls, step = tiny.window.slots, [], dit.step
+
+    def traced(window: Tensor, sigmas: Tensor, actions: Tensor, *more: Tensor) -> StepOutput:
+        result = step(window, sigmas, actions, *more)
+        calls.append((window, sigmas, actions, torch.is_grad_enabled(), result.x0))
+        return result
+
+    monkeypatch.setattr(dit, "step", traced)
+    keys = torch.randn(BATCH, slots, len(tiny.buttons) + MARKS)
+    places = torch.zeros(BATCH, slots, tiny.cast.actors, 3, dtype=torch.int64)
+    x0 = out.play(keys, places)
+    assert FrameByFrame.ticks_a_window(tiny.window) == slots
+    assert len(calls) == slots * slots
+    levels = window_sigmas(tiny.window)[1:][::-1].tolist()
+    finished = given["frames"][:, -1]
+    for tick in range(slots):
+        passes = calls[tick * slots : (tick + 1) * slots]
+        assert [float(sigmas[1]) for _, sigmas, *_ in passes] == pytest.approx(levels)
+        assert [graded for *_, graded, _ in passes] == [False] * (slots - 1) + [True]
+        for window, _, actions, *_ in passes:
+            assert torch.equal(window[:, 3], finished)
+            assert torch.equal(actions[:, 1], keys[:, tick])
+        assert torch.equal(passes[-1][-1][:, 0], x0[:, tick])
+        finished = x0[:, tick].detach()
+    assert x0.requires_grad
+
+
+def begin_frame_by_frame(out: RollOut, config: WorldConfig) -> dict[str, Tensor]:
+    """Begin with noise for one slot; the plan's frames are left over."""
+    one = replace(config, window=replace(config.window, slots=1))
+    given = begin(out, one)
+    plan = torch.randn(BATCH, config.window.slots - 1, *config.latent_shape)
+    out.start(**{**given, "plan": plan})
+    return given

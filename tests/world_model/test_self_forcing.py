@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,8 +20,8 @@ from world_model.config import WorldConfig
 from world_model.device import Compute
 from world_model.dit import TOKEN_CELLS, RollingDiT
 from world_model.footage import Footage
-from world_model.rolling import RollingStep, RollOut
-from world_model.self_forcing import Group, Moments
+from world_model.rolling import FrameByFrame, RollingStep, RollOut
+from world_model.self_forcing import Group, Lesson, Moments
 
 EPISODES, TICKS, BATCH = 4, 14, 5
 COMPUTE = Compute(torch.device("cpu"), torch.float32, "test")
@@ -48,9 +50,11 @@ def choose(rng: np.random.Generator, length: int, count: int) -> Moments:
 def make(
     tiny: WorldConfig, data: Footage, stir: Callable[[nn.Module], RollingDiT]
 ) -> Callable[..., Group]:
-    def build(gate: float = FOREVER, crop_tokens: int | None = None) -> Group:
+    def build(gate: float = FOREVER, crop_tokens: int | None = None, **more: Any) -> Group:
         step = RollingStep(stir(RollingDiT(tiny)))
-        return Group(data, step, COMPUTE, choose, BATCH, crop_tokens, gate)
+        own_keys = more.get("kind") is FrameByFrame
+        footage = data.recorded_futures(own_keys=True) if own_keys else data
+        return Group(footage, step, COMPUTE, choose, BATCH, crop_tokens, gate, **more)
 
     return build
 
@@ -147,3 +151,82 @@ def test_what_comes_into_a_crop_from_outside_is_not_judged(
     assert keep[:, 0, 5].tolist() == [1, 1, 0, 0, 1]
     assert keep.sum() == BATCH * side**2 - 2, "all that stands still is judged"
     assert entering.tolist() == [False, False, True, True, False]
+
+
+def test_with_a_stride_of_its_length_no_two_graded_windows_overlap(
+    make: Callable[..., Group],
+) -> None:
+    group, rng = make(stride=3), np.random.default_rng(0)
+    group.choose = lambda rng, _, count: (rng.integers(EPISODES, size=count), np.zeros(count, int))
+    heads = []
+    for _ in range(3):
+        lesson = group.advance(rng)
+        assert lesson.x0.requires_grad
+        heads.append((group.episodes.copy(), group.now.copy() - 1))
+    for (episodes, now), (later_episodes, later) in pairwise(heads):
+        went_on = (later > now) & (later_episodes == episodes)
+        assert went_on.any()
+        assert (later[went_on] - now[went_on] >= 3).all()
+
+
+def test_worlds_begin_at_any_place_of_a_stride(
+    make: Callable[..., Group], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played: list[int] = []
+    window = Group._window
+
+    def counted(self: Group, rng: np.random.Generator) -> Lesson:
+        played[-1] += 1
+        return window(self, rng)
+
+    monkeypatch.setattr(Group, "_window", counted)
+    for seed in range(12):
+        played.append(0)
+        make(stride=3).advance(np.random.default_rng(seed))
+    assert set(played) == {3, 4, 5}
+
+
+def test_what_is_not_graded_has_no_gradient_and_plays_the_same(make: Callable[..., Group]) -> None:
+    lessons = []
+    for graded in (True, False):
+        torch.manual_seed(0)
+        lessons.append(make().advance(np.random.default_rng(0), graded=graded))
+    assert torch.equal(lessons[0].x0, lessons[1].x0)
+    assert [lesson.x0.requires_grad for lesson in lessons] == [True, False]
+
+
+@pytest.mark.parametrize("kind", [RollOut, FrameByFrame])
+def test_a_moment_is_what_the_window_was_drawn_from(
+    make: Callable[..., Group], data: Footage, tiny: WorldConfig, kind: type[RollOut]
+) -> None:
+    group, rng = make(kind=kind), np.random.default_rng(0)
+    ticks = kind.ticks_a_window(tiny.window)
+    group.advance(rng)
+    dreamt, before = group.dreamt, group.now.copy()
+    lesson = group.advance(rng)
+    moment, stayed = lesson.moment, group.now == before + ticks
+    assert stayed.any()
+    assert torch.equal(moment.clean[stayed, 1:], dreamt[stayed])
+    now = group.now - ticks
+    count = dreamt.shape[1]
+    for row, (episode, head) in enumerate(zip(group.episodes, now, strict=True)):
+        times = [0, *range(head - count, head)]
+        past = torch.from_numpy(data.actions[episode, times])
+        assert torch.equal(moment.clean_actions[row], past)
+        own = head + np.arange(tiny.window.slots) * (kind is FrameByFrame)
+        assert torch.equal(moment.keys[row], torch.from_numpy(data.actions[episode, own]))
+    assert torch.equal(group.dreamt[:, -ticks:], lesson.x0[:, :ticks].detach())
+
+
+@torch.no_grad()
+def test_worlds_drawn_frame_by_frame_end_before_their_episode_does(
+    make: Callable[..., Group], data: Footage, tiny: WorldConfig
+) -> None:
+    group, rng = make(kind=FrameByFrame), np.random.default_rng(0)
+    for _ in range(2 * TICKS):
+        lesson = group.advance(rng)
+        heads = group.now - tiny.window.slots
+        assert (group.now - 1 <= TICKS).all()
+        times = heads[:, None] + np.arange(tiny.window.slots)
+        expected = data.held[group.episodes[:, None], times, 0].flatten().tolist()
+        assert numbers(lesson.target) == expected

@@ -20,10 +20,12 @@ from world_model import train_world
 from world_model.actions import MARKS
 from world_model.config import WindowConfig, WorldConfig
 from world_model.device import Compute
+from world_model.dream_sheet import SHEET_TICKS, SHEET_WORLDS
 from world_model.errors import DataError
 from world_model.footage import Footage
 from world_model.schedule import staircase
 from world_model.self_forcing import RollOutConfig
+from world_model.slot_noise import EvenNoise, PassNoise
 from world_model.train_world import CropConfig, WorldTask
 
 EPISODES, TICKS, BATCH = 3, 24, 16
@@ -56,8 +58,8 @@ class Traced(WorldTask):
         self.graded.append({"target": target, "moved": moved, "keep": keep})
         return super()._errors(x0, target, moved, keep)
 
-    def _hide(self, clean_actions: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
-        return clean_actions, actions
+    def _hide(self, clean_actions: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+        return clean_actions, keys
 
 
 @pytest.fixture
@@ -69,7 +71,7 @@ def make(tiny: WorldConfig, data: Footage, monkeypatch: pytest.MonkeyPatch) -> A
         footage: Footage = data,
         **more: Any,
     ) -> Traced:
-        monkeypatch.setattr(train_world, "_noised", lambda x0, *_: x0)
+        monkeypatch.setattr(train_world, "noised", lambda x0, *_: x0)
         compute = Compute(torch.device("cpu"), torch.float32, "test")
         task = Traced(
             config, footage, compute,
@@ -168,11 +170,31 @@ def test_several_passes_are_trained_from_the_frame_itself_at_each_of_their_level
 ) -> None:
     config = replace(tiny, window=WindowConfig(slots=1))
     footage = numbered(config, np.random.default_rng(0).random((EPISODES, TICKS, 3)) < 0.4)
-    task = make(NEVER, config=config, footage=footage, passes=3)
+    passes = PassNoise(3, config.window, torch.device("cpu"))
+    task = make(NEVER, config=config, footage=footage, noise=passes)
     task.losses(0, np.random.default_rng(0))
     assert number(task.clip["slots"]) == number(task.graded[0]["target"])
     levels = torch.from_numpy(staircase(3, config.window.shift))
     assert torch.equal(task.clip["slot_sigmas"].unique(), levels)
+
+
+def test_a_teacher_sees_true_futures_under_their_own_keys_all_at_one_level(
+    make: Any, tiny: WorldConfig, data: Footage
+) -> None:
+    even = EvenNoise(tiny.window, torch.device("cpu"))
+    task = make(NEVER, footage=data.recorded_futures(own_keys=True), noise=even)
+    task.losses(0, np.random.default_rng(0))
+    assert number(task.clip["slots"]) == number(task.graded[0]["target"])
+    sigmas = task.clip["slot_sigmas"]
+    assert torch.equal(sigmas, sigmas[..., :1].expand_as(sigmas))
+    assert len(sigmas.unique()) == sigmas[..., 0].numel()
+    for row, frames in enumerate(number(task.graded[0]["target"])):
+        for p, window in enumerate(frames):
+            episode, head = moment(data, window[0])
+            times = (head + np.arange(len(window))).clip(max=TICKS)
+            assert window == data.held[episode, times, 0].tolist()
+            expected = torch.from_numpy(data.actions[episode, times])
+            assert torch.equal(task.clip["actions"][row, p], expected)
 
 
 def test_motion_weighs_as_much_as_it_is_told(make: Any) -> None:
@@ -227,12 +249,12 @@ def test_some_actions_are_hidden_by_marks_of_their_own(tiny: WorldConfig, data: 
                      batch=2, lr=1e-3, matrix_lr=1e-3, roll_out=NEVER, crops=WHOLE)  # fmt: skip
     torch.manual_seed(0)
     zero = torch.zeros(400, 5, 3 + MARKS)
-    clean, new = task._hide(zero, zero)
+    clean, new = task._hide(zero, zero[:, :, None])
     for hidden, mark in ((clean, 1), (new, 2)):
         share = (hidden[..., 3 + mark] == 1).float().mean()
         assert 0.02 < share < 0.09
         assert hidden.sum() == hidden[..., 3 + mark].sum()
-    dropped = new[..., 5]
+    dropped = new[..., 0, 5]
     assert (dropped == dropped[:, :1]).all(), "a clip is dropped as a whole"
 
 
@@ -262,17 +284,6 @@ def test_actors_are_where_their_branch_has_them(make: Any, data: Footage) -> Non
         assert task.clip["trail"][row].tolist() == trail
 
 
-def test_noise_hides_what_the_network_sees_and_whole_latents_keep_their_details() -> None:
-    x0 = torch.randn(2, 3, 7, 4, 4)
-    noised = train_world._noised(x0, torch.tensor([0.0, 0.5, 1.0]).expand(2, -1), 5)
-    assert torch.equal(noised[:, 0], x0[:, 0])
-    torch.testing.assert_close(noised[:, 1, 5:], 0.5 * x0[:, 1, 5:])
-    assert not noised[:, 2, 5:].any()
-    assert (noised[:, 1:, :5] - x0[:, 1:, :5]).abs().mean() > 0.1
-    seen = train_world._noised(x0[:, :, :5], torch.ones(2, 3), 5)
-    assert seen.shape == (2, 3, 5, 4, 4)
-
-
 def test_the_world_plays_with_the_codec_of_its_footage(make: Any, data: Footage) -> None:
     task = make(NEVER)
     assert torch.equal(task.dit.state_dict()["painter.codec.basis"], data.codec.basis)
@@ -282,5 +293,5 @@ def test_samples_are_rows_of_truth_above_what_is_dreamt(make: Any, tiny: WorldCo
     task = make(NEVER)
     sheet = task.samples(task.dit)
     height, width, _ = tiny.frame_shape
-    rows, columns = 2 * train_world.SHEET_WORLDS, train_world.SHEET_TICKS // 2
+    rows, columns = 2 * SHEET_WORLDS, SHEET_TICKS // 2
     assert (sheet.shape, sheet.dtype) == ((rows * height, columns * width, 3), np.uint8)

@@ -169,3 +169,33 @@ def test_a_plan_of_minutes_is_gone_through_in_that_time_and_resumes(tmp_path: Pa
     longer = timed(1.5)
     assert (longer.step, longer.seconds) == (30, 90.0)
     assert plan.position(7, 30.0) == 500, "halfway, whatever the number of steps"
+
+
+class Grumbler:
+    """Objects to the second checkpoint it is asked about."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Tensor]] = []
+
+    def objection(self, module: nn.Module) -> str | None:
+        self.asked.append({name: t.clone() for name, t in module.state_dict().items()})
+        return "it got worse" if len(self.asked) == 2 else None
+
+
+def test_a_run_ends_with_the_weights_before_those_its_guard_objects_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    guard, plan = Grumbler(), Plan(steps=40, warmup=4, checkpoint_every=8)
+    trainer = Trainer(LineTask(), plan, tmp_path, Ranks(), guard=guard)
+    trainer.run({})
+    assert trainer.step == 16
+    assert "line: stopped at step 16: it got worse" in capsys.readouterr().out
+    good, bad = guard.asked
+    for name, tensor in trainer.ema_module().state_dict().items():
+        assert torch.equal(tensor, good[name])
+        assert not torch.equal(tensor, bad[name])
+    trainer.live()
+    again = Trainer(LineTask(), plan, tmp_path, Ranks(), guard=Grumbler())
+    again.run({})
+    assert (again.step, again.objection) == (16, "it got worse"), "and it stays so"
+    assert_same_weights(trainer, again)
