@@ -142,11 +142,37 @@ class Evaluation:
                 for at in STATIC_AT
             },
             "drift": _rounded(median_or_none([d for d in drifts if d is not None])),
+            **self._windows(),
+        }
+
+    def _windows(self) -> dict[str, Any]:
+        """What needs no truth beside it, in every ten seconds of the long runs."""
+        stretches = range(max(len(trace.patches) for trace in self.long_traces))
+        frechet = [
+            _rounded(median_or_none([_strangeness(trace, at) for trace in self.long_traces]))
+            for at in stretches
+        ]
+        whole = [value for value in frechet if value is not None]
+        accuracy = [self._explained_in(at) for at in stretches]
+        return {
             "frechet": {
-                name: _rounded(median_or_none([_strangeness(t, at) for t in self.long_traces]))
-                for name, at in (("first", 0), ("last", -1))
+                "first": whole[0] if whole else None,
+                "last": whole[-1] if whole else None,
+                "worst": max(whole, default=None),
+            },
+            "windows": {
+                "ticks": QUALITY_TICKS,
+                "frechet": whole,
+                "action_accuracy": accuracy[: len(whole)],
             },
         }
+
+    def _explained_in(self, stretch: int) -> float | None:
+        """Action accuracy in one stretch of ten seconds."""
+        part = slice(stretch * QUALITY_TICKS, (stretch + 1) * QUALITY_TICKS)
+        return _rounded(
+            explained_share(np.concatenate([t.explained[part] for t in self.long_traces]))
+        )
 
     def _action_accuracy(self) -> dict[str, float | None]:
         every = np.concatenate([trace.explained for trace in self.traces])
@@ -212,9 +238,9 @@ def course_of(name: str, level: Level) -> Course:
 
 def _strangeness(trace: Trace, stretch: int) -> float:
     """Distance of a stretch of ten seconds of the dream from the same of the game; NaN of a run
-    that has none."""
+    that has not got so far."""
     whole = trace.patches[: len(trace) // QUALITY_TICKS]
-    return frechet_distance(*whole[stretch]) if whole else float("nan")
+    return frechet_distance(*whole[stretch]) if stretch < len(whole) else float("nan")
 
 
 def _check(world: World) -> None:

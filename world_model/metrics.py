@@ -81,8 +81,10 @@ MEANINGS: Final = {
     "error in grey levels against the level's true background; the mean over the tiles that "
     "nothing covers.",
     "frechet": "Frechet distance, in grey levels of 255, between all 4x4 px patches of dream and "
-    "true game, in the first and in the last ten seconds of the long runs. Compares what patches "
-    "look like on the whole, and no frame with another.",
+    "true game, in the first, the last and the worst ten seconds of the long runs. Compares what "
+    "patches look like on the whole, and no frame with another.",
+    "windows": "Frechet distance and action accuracy in each ten seconds of the long runs, one "
+    "after the other.",
 }
 """What each entry of an evaluation means; medians are over levels."""
 

@@ -91,6 +91,8 @@ class Group:
         self.episodes = np.zeros(batch, np.int64)
         self.now = np.zeros(batch, np.int64)
         self.done = np.ones(batch, np.bool_)
+        self.ages = np.zeros(batch, np.int64)
+        """Ticks that each world has played on its own."""
         self.out: RollOut | None = None
         self.dreamt = torch.zeros(0)
         """The last finished frames (B, L, 48, h, w), of a world's own making once it has played."""
@@ -129,6 +131,7 @@ class Group:
         tracks = F.avg_pool2d(error * keep, TOKEN_CELLS).amax((1, 2)) < self.gate
         self.dreamt = torch.cat([self.dreamt, heads], 1)[:, -self.dreamt.shape[1] :]
         self.now += self.ticks
+        self.ages += self.ticks
         ended = self.now + self.ticks - 1 > self.data.ticks
         self.done = (~tracks | entering).cpu().numpy() | ended
         keep = keep * tracks[:, None, None]
@@ -179,7 +182,7 @@ class Group:
         device, config = self.compute.device, self.step.dit.config
         count = config.window.finished_frames
         episodes, starts = self.choose(rng, count + 1 + self.ticks, len(rows))
-        self.episodes[rows], self.now[rows] = episodes, starts + count - 1
+        self.episodes[rows], self.now[rows], self.ages[rows] = episodes, starts + count - 1, 0
         start = recorded_start(self.data, episodes, starts, count, device)
         cast, scenery, frames, trail, actions, plan = start
         corners, grid = None, None

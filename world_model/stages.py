@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from games.platformer.physics import BUTTONS, TICKS_PER_SECOND
-from world_model.checkpoint import TENSORS, load_checkpoint
 from world_model.components import fit_codec
 from world_model.config import WindowConfig, WorldConfig
 from world_model.data import Recording
@@ -22,17 +21,15 @@ from world_model.distributed import Ranks
 from world_model.dit import RollingDiT
 from world_model.errors import DataError
 from world_model.footage import load_footage
-from world_model.presets import PRESETS, Preset, WorldRun
+from world_model.presets import PRESETS, DistillRun, Preset, WorldRun
 from world_model.slot_noise import EvenNoise, PassNoise, PlayedNoise, SlotNoise
 from world_model.train_finder import FinderTask
 from world_model.train_world import WorldTask
+from world_model.trained import TEACHER, WORLDS, finder_weights, load_dit, trained
 from world_model.trainer import Guard, Plan, Task, Trainer
 from world_model.variants import Variant
 from world_model.vitals import VitalsGuard
-from world_model.weights import WEIGHTS_FILE, read_weights, start_from
-from world_model.world import CONFIG_FILE, read_config
-
-TEACHER = "teacher"
+from world_model.weights import read_weights, start_from
 
 
 def train_world(
@@ -52,24 +49,65 @@ def train_world(
     _train_world(size, WindowConfig(), run, data, out, device, beginning)
 
 
+@dataclass(frozen=True)
+class Budget:
+    """So many steps of training or, instead, minutes."""
+
+    steps: int | None = None
+    minutes: float | None = None
+
+    def share(self, part: float) -> Budget:
+        """Return a part of it."""
+        if self.steps is not None:
+            return Budget(steps=max(1, round(part * self.steps)))
+        return Budget(minutes=part * (self.minutes or 0.0))
+
+    def plan(self, whole: Plan, seed: int) -> Plan:
+        """Return a plan squeezed into it."""
+        if self.steps is None:
+            return replace(whole, seed=seed, minutes=self.minutes)
+        warmup = max(1, round(self.steps / whole.steps * whole.warmup))
+        return replace(whole, seed=seed, steps=self.steps, warmup=warmup)
+
+    def run(self, whole: WorldRun, seed: int) -> WorldRun:
+        """Return a run squeezed into it, in which roll-outs have their share."""
+        start = whole.roll_out.start
+        if self.steps is not None:
+            start = round(self.steps / whole.plan.steps * start)
+        roll_out = replace(whole.roll_out, start=start)
+        return replace(whole, plan=self.plan(whole.plan, seed), roll_out=roll_out)
+
+
 def train_variant(
     variant: Variant,
     preset: str,
     data: Path,
+    finder: Path,
     out: Path,
+    budget: Budget,
     *,
-    steps: int | None = None,
-    minutes: float | None = None,
     device: str | None = None,
     seed: int = 0,
-) -> tuple[int, float]:
-    """Train a variant of a world from scratch, the preset's plan shortened to so many steps or
-    minutes; returns the steps and minutes that it took."""
-    size = PRESETS[preset]
-    run = size.world if steps is None else _shortened(size.world, steps)
-    run = variant.applied(replace(run, plan=replace(run.plan, seed=seed, minutes=minutes)))
-    trainer = _train_world(size, variant.window, run, data, out, device)
-    return trainer.step, trainer.seconds / 60
+) -> tuple[Path, int, float]:
+    """Train a variant of a world from scratch within a budget; returns its run directory, and the
+    steps and minutes that it took."""
+    size, window = PRESETS[preset], variant.window
+    if not variant.distilled:
+        run = variant.applied(budget.run(size.world, seed))
+        trainer = _train_world(size, window, run, data, out, device)
+        return out, trainer.step, trainer.seconds / 60
+    world, teacher, distilled = (out / name for name in ("world", TEACHER, DistillTask.name))
+    half, quarter = budget.share(0.5), budget.share(0.25)
+    run = variant.applied(half.run(size.world, seed))
+    teaching = replace(run, plan=_gentler_plan(quarter.plan(size.distill.teacher, seed)))
+    distilling = replace(size.distill, plan=quarter.plan(size.distill.plan, seed))
+    trainers = [
+        _train_world(size, window, run, data, world, device),
+        _train_world(size, window, teaching, data, teacher, device, world, teacher=True),
+        _distil(distilling, world, finder, teacher, data, distilled, device),
+    ]
+    minutes = sum(trainer.seconds for trainer in trainers) / 60
+    return distilled, sum(trainer.step for trainer in trainers), minutes
 
 
 def train_teacher(
@@ -124,7 +162,7 @@ def _train_world(
     if teacher:
         task.name = TEACHER
     if beginning is not None:
-        _begin(task.dit, beginning, read_weights(beginning), ranks)
+        _begin(task.dit, beginning, trained(beginning, WORLDS)[1], ranks)
     return _run(task, run.plan, out, config, ranks)
 
 
@@ -149,29 +187,37 @@ def train_distilled(
 ) -> str:
     """Distil a teacher's run into the world of a bundle; returns why it ended early, if it did."""
     run = PRESETS[preset].distill
-    compute, ranks = _set_up(device, seed)
-    config, weights = read_config(beginning), read_weights(beginning)
-    student, real, critic = (_network(config, compute) for _ in range(3))
-    student.load_state_dict(weights)
-    teacher_config, known = _trained(teacher, {TEACHER: ""})
+    run = replace(run, plan=_plan(run.plan, steps, seed))
+    return _distil(run, beginning, beginning, teacher, data, out, device).objection
+
+
+def _distil(
+    run: DistillRun,
+    world: Path,
+    finder: Path,
+    teacher: Path,
+    data: Path,
+    out: Path,
+    device: str | None,
+) -> Trainer:
+    compute, ranks = _set_up(device, run.plan.seed)
+    config, student = load_dit(world, finder)
+    student = student.train().to(compute.device)
+    teacher_config, known = trained(teacher, {TEACHER: ""})
     same = replace(teacher_config, name=config.name) == config
-    if not same or not _same_latents(weights, known):
+    if not same or not _same_latents(student.state_dict(), known):
         raise DataError(
-            f"{teacher}: is no teacher of {beginning}'s world; "
-            f"`rollplay train teacher --from {beginning}` makes one"
+            f"{teacher}: is no teacher of {world}'s world; "
+            f"`rollplay train teacher --from {world}` makes one"
         )
+    real, critic = (RollingDiT(config).to(compute.device) for _ in range(2))
     for network in (real, critic):
         network.load_state_dict(known)
     recording, codec = Recording.load(data), student.painter.codec
     footage = load_footage(recording, codec, config.window.slots, data, compute, ranks)
     task = DistillTask(student, real, critic, footage, compute, run.config)
     guard = VitalsGuard(student, footage, recording, compute.device)
-    plan = _plan(run.plan, steps, seed)
-    return _run(task, plan, out, config, ranks, guard).objection
-
-
-def _network(config: WorldConfig, compute: Compute) -> RollingDiT:
-    return RollingDiT(config).to(compute.device)
+    return _run(task, run.plan, out, config, ranks, guard)
 
 
 def _same_latents(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
@@ -196,7 +242,7 @@ def train_finder(
     task = FinderTask(config, compute, moments=run.moments, lr=run.lr, matrix_lr=run.matrix_lr)
     plan = run.plan
     if beginning is not None:
-        _begin(task.finder, beginning, _finder_weights(read_weights(beginning)), ranks)
+        _begin(task.finder, beginning, finder_weights(read_weights(beginning)), ranks)
         plan = _gentler_plan(plan)
     _run(task, _plan(plan, steps, seed), out, config, ranks)
 
@@ -234,16 +280,6 @@ def _run(
     return trainer
 
 
-def _shortened(run: WorldRun, steps: int) -> WorldRun:
-    """Return a run of so many steps in which warm-up and roll-outs have their shares."""
-    share = steps / run.plan.steps
-    return replace(
-        run,
-        plan=replace(run.plan, steps=steps, warmup=max(1, round(share * run.plan.warmup))),
-        roll_out=replace(run.roll_out, start=round(share * run.roll_out.start)),
-    )
-
-
 def _gentler(run: WorldRun) -> WorldRun:
     """Return a run for weights that know something already, with roll-outs at once."""
     return replace(
@@ -256,55 +292,6 @@ def _gentler(run: WorldRun) -> WorldRun:
 def _gentler_plan(plan: Plan) -> Plan:
     """Return a plan for weights that know something already: lower rates, which soon fall."""
     return replace(plan, peak=0.6, decay=0.8)
-
-
-def load_dit(world: Path, finder: Path) -> tuple[WorldConfig, RollingDiT]:
-    """Put a world's and a finder's averaged weights together, also of runs that still go on.
-
-    Either may be a bundle instead of a run directory.
-    """
-    config, weights = _trained(world, {WorldTask.name: "", DistillTask.name: "student."})
-    _, following = _trained(finder, {FinderTask.name: ""})
-    dit = RollingDiT(config)
-    try:
-        dit.load_state_dict(weights)
-        dit.finder.load_state_dict(_finder_weights(following) or following)
-    except RuntimeError as error:
-        raise DataError(f"{world}, {finder}: are not of one world ({error})") from None
-    return config, dit.eval()
-
-
-def weights_file(directory: Path) -> Path:
-    """Return the file that holds a bundle's or a run's weights; raises DataError without one."""
-    for name in (WEIGHTS_FILE, TENSORS):
-        if (directory / name).exists():
-            return directory / name
-    raise DataError(f"{directory}: neither a bundle nor a run; `rollplay train` makes one")
-
-
-def _trained(directory: Path, tasks: dict[str, str]) -> tuple[WorldConfig, dict[str, Tensor]]:
-    """Read the weights of a bundle, or of a run of one of `tasks`: name -> what its weights' names
-    begin with."""
-    if (directory / CONFIG_FILE).exists():
-        return read_config(directory), read_weights(directory)
-    groups, state = load_checkpoint(directory)
-    if state["task"] not in tasks:
-        raise DataError(f"{directory}: holds a {state['task']}, not a {' or '.join(tasks)}")
-    weights = groups.get("final", groups["ema"])
-    return WorldConfig.from_dict(state["config"]), _under(tasks[state["task"]], weights)
-
-
-def _finder_weights(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return what of a whole network's weights is its finder's."""
-    return _under("finder.", weights)
-
-
-def _under(prefix: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in weights.items()
-        if name.startswith(prefix)
-    }
 
 
 def _plan(plan: Plan, steps: int | None, seed: int) -> Plan:

@@ -173,10 +173,12 @@ class WorldTask:
                 )
                 for tokens, batch in whole + crops * config.groups
             ]  # fmt: skip
-        lesson = self._pool[int(rng.integers(len(self._pool)))].advance(rng)
+        group = self._pool[int(rng.integers(len(self._pool)))]
+        lesson = group.advance(rng)
         losses = self._errors(*lesson.judged())
         tracking = lesson.keep.amax((1, 2)).mean()
-        return losses | {"tracking": tracking}
+        horizon = torch.tensor(float(group.ages.max()))
+        return losses | {"tracking": tracking, "horizon": horizon}
 
     def _errors(self, x0: Tensor, target: Tensor, moved: Tensor, keep: Tensor) -> dict[str, Tensor]:
         losses = self.weighing.errors(x0, target, moved, keep)

@@ -22,8 +22,10 @@ class Variant:
     """A window, and a run's settings as far as they are not the preset's.
 
     `held_branches`: slots are trained on what comes if the newest key stays held, not on what was
-    recorded; `self_forcing`: some steps train on own roll-outs; `motion`: what moves counts more;
-    `passes`: for each frame, of a world of one slot; see `sampling`.
+    recorded; `self_forcing`: some steps train on own roll-outs; `overlapping`: every tick of these
+    is a lesson, not only those whose windows do not overlap; `motion`: what moves counts more;
+    `passes`: for each frame, of a world of one slot; see `sampling`; `distilled`: half of the
+    budget only, then a quarter for a teacher and a quarter for distillation.
     """
 
     name: str
@@ -33,6 +35,8 @@ class Variant:
     self_forcing: bool = True
     motion: bool = True
     passes: int = 1
+    overlapping: bool = True
+    distilled: bool = False
 
     def settings(self) -> dict[str, Any]:
         """Return what decides how this variant is trained, in JSON form."""
@@ -42,9 +46,10 @@ class Variant:
     def applied(self, run: WorldRun) -> WorldRun:
         """Return a preset's run with what this variant changes."""
         share = run.roll_out.share if self.self_forcing else 0.0
+        stride = 1 if self.overlapping else self.window.slots
         return replace(
             run,
-            roll_out=replace(run.roll_out, share=share),
+            roll_out=replace(run.roll_out, share=share, stride=stride),
             held_branches=self.held_branches,
             motion_weight=run.motion_weight if self.motion else 0.0,
             passes=self.passes,
@@ -89,6 +94,16 @@ VARIANTS: Final = {
             held_branches=False,
         ),
         Variant("no-motion-weight", "what moves counts like the rest", motion=False),
+        Variant(
+            "non-overlapping",
+            "of roll-outs, only windows that do not overlap are lessons, the paper's way",
+            overlapping=False,
+        ),
+        Variant(
+            "distilled",
+            "half of the budget as the base, a quarter for a teacher, a quarter distilled from it",
+            distilled=True,
+        ),
         Variant("no-self-forcing", "trained on recorded history alone", self_forcing=False),
         Variant(
             "frame-by-frame-no-self-forcing",

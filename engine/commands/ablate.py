@@ -96,7 +96,7 @@ def ablate(
         from world_model.ablation_report import table, write_report
         from world_model.data import Recording
         from world_model.report import require_drawing
-        from world_model.stages import weights_file
+        from world_model.trained import weights_file
         from world_model.variants import choose_variants
 
         require_drawing()
@@ -133,20 +133,21 @@ def _row(
     """Train, export and evaluate one variant."""
     from export.onnx_export import write_bundle
     from world_model.evaluate import DEFAULT_LONG_LEVELS, Plan, evaluate, held_out_courses
-    from world_model.stages import load_dit, train_variant
+    from world_model.stages import Budget, train_variant
+    from world_model.trained import load_dit
 
     click.echo(f"{variant.name}, seed {settings['seed']}: {variant.about}", err=True)
-    steps, minutes = train_variant(
+    run, steps, minutes = train_variant(
         variant,
         settings["preset"],
         data,
+        finder,
         place,
-        steps=settings["steps"],
-        minutes=settings["minutes"],
+        Budget(settings["steps"], settings["minutes"]),
         device=device,
         seed=settings["seed"],
     )
-    config, dit = load_dit(place, finder)
+    config, dit = load_dit(run, finder)
     write_bundle(replace(config, name=variant.name), dit, place / "bundle")
     world = _load(place / "bundle", variant.passes, threads)
     levels = settings["levels"]

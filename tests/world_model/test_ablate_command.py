@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
@@ -20,6 +22,8 @@ from world_model.dit import RollingDiT
 from world_model.evaluate import held_out_courses
 from world_model.fakes import PerfectWorld
 from world_model.presets import PRESETS
+from world_model.trained import load_dit
+from world_model.variants import VARIANTS
 
 FEW = "frame-by-frame-3-passes"
 QUICK = ("--preset", "mini", "--device", "cpu", "--threads", "1", "--levels", "1", "--ticks", "64")
@@ -85,6 +89,41 @@ def test_two_variants_end_to_end_and_then_only_what_is_new(
     assert [(w["slots"], w["sink_frames"]) for w in windows] == [(1, 1), (3, 0)]
     place = out / bundles[1].parents[1].name
     assert load_checkpoint(place)[1]["config"]["window"]["sink_frames"] == 0
+
+
+@pytest.mark.slow
+def test_of_a_distilled_variant_the_teacher_is_part_of_the_budget(
+    data: Path, finder: Path, tmp_path: Path
+) -> None:
+    budget, size = stages.Budget(steps=8), VARIANTS["distilled"]
+    run, steps, minutes = stages.train_variant(
+        size, "mini", data, finder, tmp_path / "out", budget, device="cpu"
+    )
+    states = {path.name: load_checkpoint(path)[1] for path in run.parent.iterdir()}
+    assert {name: (state["task"], state["step"]) for name, state in states.items()} == {
+        "world": ("world", 4),
+        "teacher": ("teacher", 2),
+        "distill": ("distill", 2),
+    }
+    assert steps == 8
+    assert minutes > 0
+    config, dit = load_dit(run, finder)
+    assert config.window == size.window
+    student = load_checkpoint(run)[0]["final"]["student.tell.weight"]
+    assert torch.equal(dit.state_dict()["tell.weight"], student)
+
+
+def test_a_budget_squeezes_a_plan_and_has_parts() -> None:
+    run = PRESETS["cpu"].world
+    half = stages.Budget(steps=run.plan.steps).share(0.5)
+    squeezed = half.run(run, seed=7)
+    assert squeezed.plan.steps == run.plan.steps // 2
+    assert squeezed.plan.warmup == run.plan.warmup // 2
+    assert squeezed.roll_out.start == run.roll_out.start // 2
+    assert squeezed.plan.seed == 7
+    minutes = stages.Budget(minutes=6).share(0.25).run(run, seed=0)
+    assert minutes.plan == replace(run.plan, minutes=1.5)
+    assert minutes.roll_out == run.roll_out
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,11 @@ def test_a_perfect_world_scores_perfectly(perfect: dict[str, Any]) -> None:
     assert perfect["static_tiles"]["64"] == 1
     assert perfect["drift"] == 0
     assert perfect["action_accuracy"] == {"all": 1, "last": 1}
-    assert perfect["frechet"] == {"first": 0, "last": 0}
+    assert list(perfect["frechet"]) == ["first", "last", "worst"]
+    assert list(perfect["frechet"].values()) == pytest.approx([0] * 3, abs=1e-3)
+    windows = perfect["ticks"] // perfect["windows"]["ticks"]
+    assert perfect["windows"]["frechet"] == pytest.approx([0] * windows, abs=1e-3)
+    assert set(perfect["windows"]["action_accuracy"]) <= {1.0, None}
     assert perfect["events"]["all"] == 1
     assert perfect["events"]["counted"]["ticks"] == 420 + 2 * 200
 

@@ -14,7 +14,7 @@ from world_model.checkpoint import save_checkpoint
 from world_model.config import WorldConfig
 from world_model.dit import RollingDiT
 from world_model.errors import DataError
-from world_model.stages import load_dit
+from world_model.trained import load_dit
 
 
 def weights(module: nn.Module, value: float) -> dict[str, Tensor]:

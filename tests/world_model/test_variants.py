@@ -29,6 +29,11 @@ NO_ROLL_OUTS = replace(RUN, roll_out=replace(RUN.roll_out, share=0.0))
         ("window-4-renoise", WindowConfig(slots=4, renoise=0.9), RUN),
         ("true-futures", WindowConfig(), replace(RUN, held_branches=False)),
         ("no-motion-weight", WindowConfig(), replace(RUN, motion_weight=0.0)),
+        (
+            "non-overlapping",
+            WindowConfig(),
+            replace(RUN, roll_out=replace(RUN.roll_out, stride=3)),
+        ),
         ("no-self-forcing", WindowConfig(), NO_ROLL_OUTS),
         ("frame-by-frame-no-self-forcing", WindowConfig(slots=1), NO_ROLL_OUTS),
     ],
