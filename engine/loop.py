@@ -122,7 +122,7 @@ class Recorder(Protocol):
 
 
 class Pacer(Protocol):
-    """Releases one tick per deadline."""
+    """Sets the pace: `wait` ends when a tick is to begin, `hold` when its frame is to be seen."""
 
     @property
     def missed(self) -> int: ...
@@ -133,6 +133,8 @@ class Pacer(Protocol):
     def restart(self) -> None: ...
 
     def wait(self) -> None: ...
+
+    def hold(self) -> None: ...
 
 
 class Spans(Protocol):
@@ -246,10 +248,18 @@ class Session:
         self._spans.mark("scale")
         self._hud.draw(sample.action, paused=self._paused)
         self._spans.mark("hud")
+        ready_ns = self._clock.now_ns()
+        self._pacer.hold()
+        held_ns = self._clock.now_ns() - ready_ns
+        self._spans.mark("hold")
         self._display.present()
         presented_ns = self._clock.now_ns()
         self._spans.mark("present")
-        self._log.add(began_ns=began_ns, presented_ns=presented_ns, event_ns=sample.event_ns)
+        self._log.add(
+            work_ns=presented_ns - began_ns - held_ns,
+            presented_ns=presented_ns,
+            event_ns=sample.event_ns,
+        )
         self._recorder.write(self._frame, sample.action)
         self._memory.observe()
         self._single_step = False
@@ -257,9 +267,10 @@ class Session:
         self._spans.end()
 
     def _idle(self) -> None:
-        """Show the last frame again; time spent here is neither play nor lateness."""
+        """Show the last frame again; time spent here is no play, no work and no lateness."""
         self._display.blit(self._frame)
         self._hud.draw(self._nothing_held, paused=True)
+        self._pacer.hold()
         self._display.present()
         self._log.gap()
         self._pacer.restart()
@@ -273,6 +284,8 @@ class Session:
             case Command.RESET:
                 self._reset()
                 self._recorder.reset()
+                self._log.gap()
+                self._pacer.restart()
             case Command.HUD:
                 self._hud.toggle()
             case Command.QUIT:

@@ -26,7 +26,7 @@ from engine.commands.parts import Parts
     type=click.FloatRange(0, 0.99),
     default=0.7,
     show_default=True,
-    help="Share of a tick's time that is spent working.",
+    help="Share of a tick's time that the longest ticks spend working.",
 )
 @json_option
 @click.pass_obj

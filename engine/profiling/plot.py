@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.profiling.report import Report
-from engine.profiling.spans import STAGES
+from engine.profiling.spans import STAGES, WAITS
 from engine.profiling.statistics import stutters
 
 INK, QUIET, ALARM = "#2b2f3a", "#9aa3b5", "#d1495b"
@@ -61,7 +61,7 @@ def _draw_strip(report: Report, axes: Any) -> None:
 
 def _draw_stages(report: Report, axes: Any) -> None:
     """Every stage: p50 as a bar, p99 as a line beyond it."""
-    known = [stage for stage in STAGES if stage in report.stages_ms and stage != "wait"]
+    known = [stage for stage in STAGES if stage in report.stages_ms and stage not in WAITS]
     half, most = (
         [report.stages_ms[stage][point] or 0.0 for stage in known] for point in ("p50", "p99")
     )
@@ -70,7 +70,7 @@ def _draw_stages(report: Report, axes: Any) -> None:
     axes.hlines(places, half, most, color=ALARM, linewidth=2)
     axes.set_yticks(places, known)
     axes.invert_yaxis()
-    axes.set(xlabel="ms", title="stages without the wait: p50, and up to p99")
+    axes.set(xlabel="ms", title="stages without the waits: p50, and up to p99")
 
 
 def _draw_spread(report: Report, axes: Any) -> None:

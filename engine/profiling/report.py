@@ -18,7 +18,6 @@ from engine.profiling.statistics import (
     COLUMNS,
     cost_share,
     device_ms,
-    in_ticks,
     jitter_ms,
     per_second,
     percentiles,
@@ -217,7 +216,7 @@ def summarise(
         device_ms=device_ms(measured.device_runs_of_ticks),
         operators_ms=costs_ms(measured.operators_of_ticks, max(1, len(log.work_ms()))),
         action_to_present_ms=spread(log.action_ms()),
-        action_to_present_ticks=in_ticks(log.action_ms(), measured.period_ms),
+        action_to_present_ticks=percentiles(log.action_frames(), 50, 95),
         jitter_ms=percentiles(jitter_ms(frame_ms, measured.period_ms), 50, 99),
         stutters=len(stutters(frame_ms)),
         gc={

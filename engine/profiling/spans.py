@@ -22,10 +22,14 @@ STAGES = (
     "download",
     "scale",
     "hud",
+    "hold",
     "present",
     "record",
 )
 """In the order in which they end."""
+
+WAITS = ("wait", "hold")
+"""Stages that are no work: waiting for the time to begin, and for the time to be seen."""
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "denoise": ("encode_action", "re_noise", "step", "cache_write"),

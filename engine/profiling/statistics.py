@@ -62,13 +62,6 @@ def cost_share(mean_ms: float | None, work_ms: Numbers) -> dict[str, float | Non
     return {"ms_per_tick": mean_ms, "share": share}
 
 
-def in_ticks(action_ms: Numbers, period_ms: float | None) -> dict[str, float | None]:
-    """Return over how many ticks keys reached the picture; 1 is the tick that first could."""
-    if period_ms is None:
-        return percentiles(np.zeros(0), 50, 95)
-    return percentiles(np.ceil(action_ms / period_ms), 50, 95)
-
-
 def per_second(frame_ms: float | None) -> float | None:
     """Return the rate of frames that take so long."""
     return round(1000 / frame_ms, 2) if frame_ms else None

@@ -1,4 +1,4 @@
-"""How steadily this machine can hold a rate: the pacer alone, with work of a known length.
+"""How steadily this machine can hold a rate: the pacer alone, with work of known lengths.
 
 Each case runs with and without the pacer's spin before the deadline, with and without another
 process that keeps a core busy.
@@ -17,11 +17,13 @@ from engine.profiling.statistics import jitter_ms, percentiles
 
 MOST_JITTER_MS = 2.0
 MOST_MISSED = 0.005
+LEAST_WORK = 0.7
+"""The shortest tick, as a share of the longest: ticks of a world differ, too."""
 
 
 @dataclass(frozen=True)
 class Steadiness:
-    """What came of one case: jitter of the releases in ms, and the share of missed deadlines."""
+    """What came of one case: jitter of the presents in ms, and the share of missed deadlines."""
 
     spin: bool
     busy: bool
@@ -39,21 +41,23 @@ class Steadiness:
 def measure_steadiness(
     clock: Clock, *, rate_hz: float, ticks: int, work_share: float, spin: bool, busy: bool = False
 ) -> Steadiness:
-    """Hold `rate_hz` for `ticks` ticks that each keep this thread busy for a share of the period.
+    """Hold `rate_hz` for `ticks` ticks that keep this thread busy for up to a share of the period.
 
     `busy` only names the case; `busy_core` makes it so.
     """
     pacer = FixedRatePacer(rate_hz, clock, spin_ns=SPIN_NS if spin else 0)
-    released = np.zeros(ticks, np.int64)
-    work_ns = round(work_share * pacer.period_ns)
+    shares = work_share * np.random.default_rng(0).uniform(LEAST_WORK, 1, ticks)
+    works_ns = np.rint(shares * pacer.period_ns).astype(np.int64).tolist()
+    presented = np.zeros(ticks, np.int64)
     pacer.restart()
-    for tick in range(ticks):
+    for tick, work_ns in enumerate(works_ns):
         pacer.wait()
-        released[tick] = now_ns = clock.now_ns()
-        done_ns = now_ns + work_ns
+        done_ns = clock.now_ns() + work_ns
         while clock.now_ns() < done_ns:
             pass
-    jitter = percentiles(jitter_ms(np.diff(released) / 1e6, pacer.period_ms), 50, 99)
+        pacer.hold()
+        presented[tick] = clock.now_ns()
+    jitter = percentiles(jitter_ms(np.diff(presented) / 1e6, pacer.period_ms), 50, 99)
     return Steadiness(spin, busy, jitter["p50"], jitter["p99"], pacer.missed / ticks)
 
 

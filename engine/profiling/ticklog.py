@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 NONE_NS = -1
 """Marks a time that a tick does not have: no frame before it, or no key event in it."""
 
-_BEGAN, _PRESENTED, _BEFORE, _EVENT = range(4)
+_WORK, _PRESENTED, _BEFORE, _EVENT = range(4)
 
 
 class TickLog:
-    """When the last `capacity` ticks began, were presented, and had their key event."""
+    """How long the last `capacity` ticks worked, when they were presented, and their key event."""
 
     def __init__(self, capacity: int) -> None:
         # Filled, not merely reserved: memory must not seem to grow as ticks come in.
@@ -22,11 +22,11 @@ class TickLog:
         self._last_present_ns = NONE_NS
         self.count = 0
 
-    def add(self, *, began_ns: int, presented_ns: int, event_ns: int) -> None:
-        """Log one tick. event_ns: of the newest key event, 0 where none is new."""
+    def add(self, *, work_ns: int, presented_ns: int, event_ns: int) -> None:
+        """Log one tick. event_ns: when its newest key event was, 0 where none is new."""
         row = self._rows[self.count % self.capacity]
         after_gap = self._last_present_ns == NONE_NS
-        row[_BEGAN] = began_ns
+        row[_WORK] = work_ns
         row[_PRESENTED] = presented_ns
         row[_BEFORE] = self._last_present_ns
         row[_EVENT] = NONE_NS if after_gap or not event_ns else event_ns
@@ -38,8 +38,8 @@ class TickLog:
         self._last_present_ns = NONE_NS
 
     def work_ms(self, last: int | None = None) -> NDArray[np.float64]:
-        """Input to present, without the wait, of the last ticks."""
-        return self._elapsed_ms(_BEGAN, last)
+        """Input to present, without the waits, of the last ticks."""
+        return self._kept(last)[:, _WORK] / 1e6
 
     def frame_ms(self, last: int | None = None) -> NDArray[np.float64]:
         """Present to present, of those last ticks that have a frame before them."""
@@ -49,10 +49,20 @@ class TickLog:
         """Key event to the present of the frame it caused, of those last ticks that have one."""
         return _known(self._elapsed_ms(_EVENT, last))
 
+    def action_frames(self) -> NDArray[np.float64]:
+        """Key event to its frame, counted in frames; 1 where it is the next one presented."""
+        events_ns = self.events_ns()
+        caused = np.flatnonzero(events_ns != NONE_NS)
+        next_ones = np.searchsorted(self.presented_ns(), events_ns[caused])
+        return (caused - next_ones + 1).astype(np.float64)
+
     def per_tick_ms(self) -> dict[str, NDArray[np.float64]]:
         """Return `work`, `frame` and `action` times of all ticks kept; NaN where there is none."""
-        columns = {"work": _BEGAN, "frame": _BEFORE, "action": _EVENT}
-        return {name: self._elapsed_ms(column, None) for name, column in columns.items()}
+        return {
+            "work": self.work_ms(),
+            "frame": self._elapsed_ms(_BEFORE, None),
+            "action": self._elapsed_ms(_EVENT, None),
+        }
 
     def presented_ns(self) -> NDArray[np.int64]:
         """When the frames of all ticks kept were presented."""

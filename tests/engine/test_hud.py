@@ -22,7 +22,7 @@ MS = 1_000_000
 def busy_log() -> TickLog:
     log = TickLog(64)
     for tick in range(1, 65):
-        log.add(began_ns=tick * 50 * MS, presented_ns=tick * 50 * MS + 30 * MS, event_ns=0)
+        log.add(work_ns=30 * MS, presented_ns=tick * 50 * MS + 30 * MS, event_ns=0)
     return log
 
 
@@ -73,7 +73,7 @@ def test_details_name_the_way_of_a_key_the_backend_the_cache_and_the_drift() -> 
     fallen_back = FakeWorld()
     fallen_back.note = "tensorrt cannot play fake (no NVIDIA GPU here)"
     assert detail_lines(log, fallen_back)[1] == fallen_back.note
-    log.add(began_ns=0, presented_ns=9_000 * MS, event_ns=8_979 * MS)
+    log.add(work_ns=30 * MS, presented_ns=9_000 * MS, event_ns=8_979 * MS)
     assert detail_lines(log, FakeWorld())[0] == "key to present 21.0 ms"
 
 
@@ -93,7 +93,7 @@ def test_the_graph_grows_with_every_frame(setting: Setting) -> None:
     setting.hud.toggle()
     setting.hud.toggle()
     before = setting.draw()
-    setting.log.add(began_ns=0, presented_ns=66 * 50 * MS, event_ns=0)
+    setting.log.add(work_ns=30 * MS, presented_ns=66 * 50 * MS, event_ns=0)
     assert not np.array_equal(setting.draw(), before)
 
 
@@ -114,7 +114,7 @@ def test_the_full_hud_shows_where_the_time_goes(setting: Setting) -> None:
 def test_text_is_rendered_anew_only_a_few_times_a_second(setting: Setting) -> None:
     setting.hud.toggle()
     before = setting.draw()
-    setting.log.add(began_ns=0, presented_ns=10**12, event_ns=0)
+    setting.log.add(work_ns=30 * MS, presented_ns=10**12, event_ns=0)
     assert np.array_equal(setting.draw(), before)
     setting.clock.pass_ns(REFRESH_NS)
     assert not np.array_equal(setting.draw(), before)

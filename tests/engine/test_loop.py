@@ -41,15 +41,22 @@ class Log:
 
 
 class NotingWorld(FakeWorld):
-    """Notes the time, and whether the input was started, at every denoise."""
+    """Notes the time, and whether the input was started, at every denoise; each second one takes
+    `uneven_ns` more."""
 
     def __init__(self, clock: FakeClock, costs_ns: Mapping[str, int] | None) -> None:
         super().__init__(clock, costs_ns)
         self.note: Callable[[], tuple[int, bool]] = lambda: (0, False)
         self.notes: list[tuple[int, bool]] = []
+        self.uneven_ns = self.reset_ns = 0
+
+    def reset(self, frames: NDArray[np.uint8], *, seed: int) -> NDArray[np.uint8]:
+        self._clock.pass_ns(self.reset_ns)
+        return super().reset(frames, seed=seed)
 
     def denoise(self, action: NDArray[np.bool_]) -> NDArray[np.float32]:
         self.notes.append(self.note())
+        self._clock.pass_ns(self.uneven_ns * (len(self.notes) % 2))
         return super().denoise(action)
 
 
@@ -115,17 +122,21 @@ def test_input_is_started_only_after_the_warm_up() -> None:
     assert [started for _, started in setting.world.notes] == [False] * WARM_UP_TICKS + [True]
 
 
-def test_a_tick_denoises_right_after_its_deadline_whatever_the_last_one_cost() -> None:
-    setting = Setting(costs_ns={"decode": 20 * MS})
-    setting.session.run(4)
-    denoised_ns = [at_ns for at_ns, _ in setting.world.notes[WARM_UP_TICKS:]]
-    assert np.diff(denoised_ns) == pytest.approx([50 * MS] * 3, abs=0.1 * MS)
-
-
-def test_input_is_sampled_after_the_wait() -> None:
+def test_frames_are_presented_evenly_though_ticks_differ() -> None:
     setting = Setting(costs_ns={"denoise": 20 * MS})
-    report = setting.session.run(4)
-    assert report.action_to_present_ms["p50"] == pytest.approx(20, abs=0.1)
+    setting.world.uneven_ns = 3 * MS
+    report = setting.session.run(200)
+    assert report.jitter_ms["p99"] == pytest.approx(0, abs=0.1)
+    assert report.frame_time_ms["max"] == pytest.approx(50, abs=0.1)
+    assert report.tick_ms["max"] == pytest.approx(23, abs=0.1)
+    assert report.missed_deadlines == 0
+
+
+def test_input_is_sampled_just_in_time() -> None:
+    setting = Setting(costs_ns={"denoise": 20 * MS})
+    report = setting.session.run(200)
+    assert report.tick_ms["p50"] == pytest.approx(20, abs=0.1)
+    assert 20 < (report.action_to_present_ms["p50"] or 0) < 23
 
 
 def test_stays_on_its_grid_under_load() -> None:
@@ -158,6 +169,22 @@ def test_a_pause_shows_the_last_frame_again() -> None:
     setting = Setting(held=[[RIGHT]] * 2, commands={2: [Command.PAUSE], 5: [Command.QUIT]})
     setting.session.run()
     assert [position(f)[0] - MIDDLE for f in setting.display.presented] == [1, 2, 2, 2, 2]
+
+
+def test_a_pause_is_shown_at_the_same_rate_and_is_not_taken_for_a_quick_tick() -> None:
+    commands = {40: [Command.PAUSE], 240: [Command.PAUSE], 300: [Command.QUIT]}
+    setting = Setting(commands=commands, costs_ns={"denoise": 30 * MS})
+    report = setting.session.run()
+    assert report.missed_deadlines == 0
+    assert setting.clock.time_ns == pytest.approx(300 * 50 * MS, rel=0.05)
+
+
+def test_a_reset_is_neither_lateness_nor_a_long_frame() -> None:
+    setting = Setting(commands={40: [Command.RESET]}, costs_ns={"denoise": 20 * MS})
+    setting.world.reset_ns = 500 * MS
+    report = setting.session.run(80)
+    assert report.missed_deadlines == 0
+    assert report.frame_time_ms["max"] == pytest.approx(50, abs=0.1)
 
 
 def test_a_single_step_advances_one_tick_and_pauses() -> None:
@@ -212,7 +239,7 @@ def test_stages_cover_the_whole_tick_and_are_told_apart() -> None:
     assert p50["denoise"] == pytest.approx(30, abs=0.1)
     assert p50["decode"] == pytest.approx(5, abs=0.1)
     assert p50["download"] == pytest.approx(2, abs=0.1)
-    assert p50["wait"] == pytest.approx(13, abs=0.1)
+    assert p50["wait"] + p50["hold"] == pytest.approx(13, abs=0.1)
     assert sum(p50[stage] for stage in STAGES) == pytest.approx(50, abs=0.1)
 
 

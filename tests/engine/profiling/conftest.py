@@ -18,6 +18,7 @@ from world_model.accelerator import GraphRun
 MS = 1_000_000
 PERIOD_MS = 50.0
 STEP_MS = 15
+HOLD_MS = 6
 
 
 class Ran(NamedTuple):
@@ -31,7 +32,7 @@ class Ran(NamedTuple):
 
 @pytest.fixture
 def make_report() -> Callable[..., Report]:
-    """Run ticks of 50 ms, of which `step` takes 15 and `decode` 5; every third one has a key."""
+    """Run ticks of 50 ms, 20 of them work, of which `step` has 15; every third one has a key."""
 
     def build(
         ticks: int = 101,
@@ -47,18 +48,24 @@ def make_report() -> Callable[..., Report]:
         memory = MemoryLog(interval_ticks=1, measure=iter(range(100, 10_000)).__next__)
         for tick in range(ticks):
             measured.begin()
-            clock.pass_ns((130 if tick in late else 30) * MS)
+            clock.pass_ns((124 if tick in late else 24) * MS)
             began_ns = clock.now_ns()
             measured.mark("wait")
             clock.pass_ns(STEP_MS * MS)
             measured.mark("step")
-            clock.pass_ns(5 * MS)
+            clock.pass_ns(4 * MS)
             measured.mark("decode")
             clock.pass_ns(hud_ms * MS)
             measured.mark("hud")
+            clock.pass_ns(HOLD_MS * MS)
+            measured.mark("hold")
+            clock.pass_ns(1 * MS)
+            measured.mark("present")
             measured.end()
             event_ns = 0 if tick % 3 else began_ns - MS
-            log.add(began_ns=began_ns, presented_ns=clock.now_ns(), event_ns=event_ns)
+            presented_ns = clock.now_ns()
+            work_ns = presented_ns - began_ns - HOLD_MS * MS
+            log.add(work_ns=work_ns, presented_ns=presented_ns, event_ns=event_ns)
             memory.observe()
         return summarise(
             scene="meadow",
