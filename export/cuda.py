@@ -14,8 +14,8 @@ import numpy as np
 from cuda.bindings import runtime as cudart
 from numpy.typing import NDArray
 
-from export.device import Tensor, Work
-from export.tensorrt_library import Library, Log
+from export.device import Tensor, Told, Work
+from export.tensorrt_library import Library, Log, layer_timer
 from world_model.errors import BackendError
 
 
@@ -107,6 +107,7 @@ class CudaEngine:
         self, device: Cuda, library: Library, log: Log, engine: Any, compiled: bytes | None
     ) -> None:
         self._device, self._log, self._engine, self._cache = device, log, engine, None
+        self._trt, self._timer = library.trt, None
         names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
         self.tensors: Mapping[str, Tensor] = {
             name: Tensor(
@@ -138,6 +139,11 @@ class CudaEngine:
     def compiled(self) -> bytes | None:
         """Return what TensorRT-RTX has compiled; TensorRT compiles nothing when it runs."""
         return None if self._cache is None else bytes(self._cache.serialize())
+
+    def time_layers(self, told: Told) -> None:
+        """Tell of every layer of every run; with a profiler, TensorRT waits for each run's end."""
+        self._timer = layer_timer(self._trt, told)  # TensorRT does not keep it alive
+        self._context.profiler = self._timer
 
 
 def _call(function: Callable[..., Any], *arguments: Any) -> Any:

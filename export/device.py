@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Work = Callable[[], None]
+Told = Callable[[str, float], object]
+"""Is told of a layer: its name, and how many milliseconds it took."""
 
 
 class Tensor(NamedTuple):
@@ -39,6 +41,12 @@ class Engine(Protocol):
     def compiled(self) -> bytes | None:
         """Return what was compiled for this very GPU since it was loaded, to be given to the next
         `Device.load`; None where nothing was."""
+
+    def time_layers(self, told: Told) -> None:
+        """Tell of every layer of every run from now on, before `queue` returns.
+
+        So it waits for the run, which cannot be recorded then.
+        """
 
 
 class Device(Protocol):

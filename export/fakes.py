@@ -12,11 +12,13 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from export.device import Tensor, Work
+from export.device import Tensor, Told, Work
 from export.tensorrt_graph import prepare
 from world_model.errors import BackendError
 
 ALIGNED: Final = 256
+LAYERS: Final = {"product": 0.5, "sum": 0.25}
+"""What engines that are timed tell of each run: layers, and their milliseconds."""
 _TYPES: Final = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(uint8)": np.uint8}
 
 
@@ -113,6 +115,7 @@ class FakeEngine:
 
     def __init__(self, device: FakeDevice, graph: bytes) -> None:
         self._device = device
+        self._told: Told | None = None
         self._session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
         self._given, self._made = (
             {node.name: Tensor(tuple(node.shape), np.dtype(_TYPES[node.type])) for node in nodes}
@@ -132,6 +135,10 @@ class FakeEngine:
         """Return something to recognise."""
         return b"compiled for this GPU"
 
+    def time_layers(self, told: Told) -> None:
+        """Tell of `LAYERS` after each run."""
+        self._told = told
+
     def _overlap(self, addresses: Mapping[str, int], one: str, other: str) -> bool:
         begin, end = addresses[one], addresses[one] + self.tensors[one].size
         return addresses[other] < end and begin < addresses[other] + self.tensors[other].size
@@ -143,6 +150,9 @@ class FakeEngine:
         made = self._session.run(list(self._made), {name: view[name] for name in self._given})
         for name, array in zip(self._made, made, strict=True):
             view[name][:] = array
+        if self._told is not None:
+            for layer, took_ms in LAYERS.items():
+                self._told(layer, took_ms)
 
 
 class FakeBuilder:

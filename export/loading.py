@@ -16,8 +16,9 @@ from world_model.world import Backend, Resident, RollingWorld, read_config
 
 Open = Callable[[Path, int | None, bool], Backend]
 """Opens the graphs of a bundle: on so many threads, and whether operators log their times."""
-OpenResident = Callable[[Path, Callable[[str], object]], Resident]
-"""Opens the ticks of a bundle on a device; is told whom to tell what takes long, or is odd."""
+OpenResident = Callable[[Path, Callable[[str], object], bool], Resident]
+"""Opens the ticks of a bundle on a device: whom to tell what takes long, or is odd, and whether
+operators log their times."""
 
 DEFAULT: Final = "onnxruntime"
 AUTO: Final = "auto"
@@ -47,7 +48,7 @@ def load_world(
     def load(name: str) -> RollingWorld:
         if name not in RESIDENTS:
             return RollingWorld(config, BACKENDS[name](directory, threads, log_operators))
-        ticks = RESIDENTS[name](directory, say or (lambda _: None))
+        ticks = RESIDENTS[name](directory, say or (lambda _: None), log_operators)
         return RollingWorld(config, BACKENDS[DEFAULT](directory, threads, False), ticks, say=say)
 
     note = ""
@@ -96,7 +97,9 @@ def _torch(*, compiled: bool) -> Open:
 
 
 def _tensorrt(precision: str) -> OpenResident:
-    def open_resident(directory: Path, say: Callable[[str], object]) -> Resident:
+    def open_resident(
+        directory: Path, say: Callable[[str], object], log_operators: bool
+    ) -> Resident:
         from export.cuda import Cuda
         from export.tensorrt_backend import open_ticks
         from export.tensorrt_engines import Builder
@@ -104,7 +107,10 @@ def _tensorrt(precision: str) -> OpenResident:
 
         library = find_library()
         device, builder = Cuda(library), Builder(library)
-        return open_ticks(directory, precision, builder=builder, device=device, say=say)
+        return open_ticks(
+            directory, precision, builder=builder, device=device, say=say,
+            log_operators=log_operators,
+        )  # fmt: skip
 
     return open_resident
 

@@ -7,16 +7,17 @@ these turns is recorded once; after that a tick is one launch, and nothing is al
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from export.device import Device, Engine, Tensor, Work
+from export.layers import LayerLog
 from export.ring import Ring
 from export.tensorrt_graph import CACHES, frame_name
-from world_model.world import Buffers, Frame
+from world_model.world import Buffers, Frame, Operator
 
 UP: Final = ("actions", "noise", "ages")
 FIXED: Final = ("sigmas", "cast", "head")
@@ -27,10 +28,18 @@ ALIGNED: Final = 256
 
 
 class ResidentTicks:
-    """`world.Resident` on a device; warm when made: all is compiled, and a tick has run."""
+    """`world.Resident` on a device; warm when made: all is compiled, and a tick has run.
 
-    def __init__(self, name: str, device: Device, step: Engine, decode: Engine) -> None:
-        self.name = name
+    With a `log` its layers are timed, and nothing is recorded.
+    """
+
+    def __init__(
+        self, name: str, device: Device, step: Engine, decode: Engine, log: LayerLog | None = None
+    ) -> None:
+        self.name, self._log, self._record = name, log, device.record
+        if log is not None:
+            step, decode = log.watch("step", step), log.watch("decode", decode)
+            self._record = _as_it_is
         self._device, self._step, self._decode = device, step, decode
         tensors, picture = step.tensors, decode.tensors["frame"]
         self._up = _Parcel({name: tensors[name] for name in UP}, device)
@@ -63,7 +72,7 @@ class ResidentTicks:
         self._up.fill(inputs)
         state = self._turn, self._ring.blocks
         if state not in self._recorded:
-            self._recorded[state] = self._device.record(self._queue)
+            self._recorded[state] = self._record(self._queue)
         self._recorded[state]()
         self._device.wait()
 
@@ -83,6 +92,10 @@ class ResidentTicks:
             self._device.download(landed, at)
             self._device.wait()
             piece[:] = landed
+
+    def operators(self) -> Sequence[Operator]:
+        """Return the layers that ran; empty without a log."""
+        return () if self._log is None else self._log.operators()
 
     def addresses(self) -> dict[str, int]:
         """Return where each tensor of `step` lies in the next tick."""
@@ -135,6 +148,10 @@ class _Parcel:
     def send(self) -> None:
         """Queue its copy to the device."""
         self._device.upload(self._begin, self._host)
+
+
+def _as_it_is(work: Work) -> Work:
+    return work
 
 
 def _blocks(count: int, tensor: Tensor, device: Device) -> list[int]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from export import store
 from export.device import Device, Engine
+from export.layers import LayerLog
 from export.resident import UP, ResidentTicks
 from export.tensorrt_engines import EngineBuilder, EngineFile, build_engines
 from export.tensorrt_graph import FLOAT32
@@ -37,10 +38,12 @@ def open_ticks(
     device: Device,
     say: Say,
     cache: Path | None = None,
+    log_operators: bool = False,
 ) -> ResidentTicks:
     """Return ticks of a bundle on a device, ready to start; raises WorldError where they fail.
 
-    Engines are built where none are kept, or the device refuses them; `say` is told.
+    Engines are built where none are kept, or the device refuses them; `say` is told. With
+    `log_operators` their layers are timed, which slows them.
     """
     cache = cache or store.place("engines")
     name = "tensorrt" if precision == FLOAT32 else f"tensorrt-{precision}"
@@ -62,12 +65,13 @@ def open_ticks(
             say(f"{name}: the kept {file.graph} does not work ({error})")
             (again,) = engine_files(file.graph, anew=True)
             loaded[again] = _load(device, again)
-    ticks = ResidentTicks(name, device, *loaded.values())
+    step, decode = loaded.values()
+    ticks = ResidentTicks(name, device, step, decode, LayerLog() if log_operators else None)
     for file, engine in loaded.items():
         _keep_compiled(file, engine)
-    if any(file.built for file in loaded):
+    if any(file.built for file in loaded) and not log_operators:
         record = cache / f"{directory.name}-{device.capability}-{precision}.json"
-        _compare(ticks, next(iter(loaded.values())), record, say)
+        _compare(ticks, step, record, say)
     return ticks
 
 

@@ -6,6 +6,7 @@ import importlib
 from dataclasses import dataclass
 from typing import Any, Final
 
+from export.device import Told
 from world_model.errors import BackendError
 
 RTX: Final = ("tensorrt_rtx", "tensorrt_rtx_bindings")
@@ -36,6 +37,15 @@ def find_library(*, ahead_of_time: bool = False) -> Library:
         except (ImportError, OSError):  # not there, or there without the libraries it is built on
             continue
     raise BackendError("TensorRT is not installed: pip install 'rollplay[tensorrt]'")
+
+
+def layer_timer(trt: Any, told: Told) -> Any:
+    """Return a profiler for an execution context: it tells of every layer that has run."""
+
+    def report(_profiler: object, layer: str, took_ms: float) -> None:
+        told(layer, took_ms)
+
+    return type("_Profiler", (trt.IProfiler,), {"report_layer_time": report})()
 
 
 class Log:

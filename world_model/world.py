@@ -90,6 +90,9 @@ class Resident(Protocol):
     def fetch(self, memory: Buffers) -> None:
         """Copy what the next tick starts from, and the last `head`, into arrays of these names."""
 
+    def operators(self) -> Sequence[Operator]:
+        """Return the operators that ran; empty where none were logged."""
+
 
 class Spans(Protocol):
     """Is told when a stage of a tick ends."""
@@ -133,7 +136,7 @@ class RollingWorld:
         """Why another backend plays than was asked for; empty where none does."""
         self._here, self._resident, self._say = backend.name, resident, say
         if resident is not None:
-            self.backend = resident.name
+            self.backend, self.operators = resident.name, resident.operators
         window, latent = config.window, config.latent_shape
         shape = (1, window.frames, *latent)
         self._index = CacheIndex(window)

@@ -29,6 +29,8 @@ from engine.profiling.ticklog import TickLog
 MOST_LATE = 20
 """One late frame in so many is nothing to speak of."""
 MOST_OPERATORS = 12
+LONGEST_NAME = 64
+"""TensorRT names a layer after all that it has fused into it."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -110,9 +112,14 @@ class Report:
         )
 
     def advice(self) -> str:
-        """Say what a player can do about late frames; nothing where few came late."""
-        slow_ms = self.tick_ms["p95"]
-        if not slow_ms or self.missed_deadlines * MOST_LATE <= self.ticks:
+        """Say what a player can do about late frames; nothing where few came late.
+
+        Nor where ticks fit their period: then they came late because of a sudden change.
+        """
+        slow_ms, period_ms = self.tick_ms["p95"], self.measured.period_ms
+        if not slow_ms or not period_ms or slow_ms <= period_ms:
+            return ""
+        if self.missed_deadlines * MOST_LATE <= self.ticks:
             return ""
         steady_fps = max(1, int(1000 / slow_ms))
         return f"hint: many frames came late; --fps {steady_fps} would run steadily here"
@@ -138,8 +145,11 @@ class Report:
             return []
         whole = sum(self.operators_ms.values())
         dearest = list(self.operators_ms.items())[:MOST_OPERATORS]
-        rows = [f"{name:<24}{ms:>8.2f} {ms / whole:>6.0%}" for name, ms in dearest]
-        return ["", f"{'operators':<24}{'ms/tick':>8}  share", *rows]
+        width = max(24, *(min(LONGEST_NAME, len(name)) for name, _ in dearest))
+        rows = [
+            f"{name[:LONGEST_NAME]:<{width}}{ms:>8.2f} {ms / whole:>6.0%}" for name, ms in dearest
+        ]
+        return ["", f"{'operators':<{width}}{'ms/tick':>8}  share", *rows]
 
     def _heading(self) -> str:
         machine = self.environment

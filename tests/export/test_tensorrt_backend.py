@@ -26,10 +26,10 @@ class Opener:
         self.directory, self.cache = directory, cache
         self.builder, self.device, self.said = FakeBuilder(), FakeDevice(), list[str]()
 
-    def __call__(self, precision: str = "float32") -> ResidentTicks:
+    def __call__(self, precision: str = "float32", *, log_operators: bool = False) -> ResidentTicks:
         return open_ticks(
             self.directory, precision, builder=self.builder, device=self.device,
-            say=self.said.append, cache=self.cache,
+            say=self.said.append, cache=self.cache, log_operators=log_operators,
         )  # fmt: skip
 
     def kept(self, pattern: str) -> Path:
@@ -115,7 +115,9 @@ def test_new_engines_that_are_slower_than_those_before_are_reported(
 
 def play(opener: Opener, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Load the world as the commands do; its resident is what the opener opens."""
-    monkeypatch.setitem(loading.RESIDENTS, "tensorrt", lambda _directory, _say: opener())  # type: ignore[index]
+    monkeypatch.setitem(
+        loading.RESIDENTS, "tensorrt", lambda _directory, _say, log: opener(log_operators=log)
+    )  # type: ignore[index]
     return load_world(opener.directory, backend="tensorrt", say=opener.said.append)
 
 

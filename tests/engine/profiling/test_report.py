@@ -147,6 +147,14 @@ def test_the_table_names_every_stage_and_the_machine(make_report: Make) -> None:
         assert word in table
 
 
+def test_operators_of_any_name_stand_in_columns(make_report: Make) -> None:
+    names = {"step Conv": 10.0, f"step {'fused_' * 40}": 2.5, "decode Conv": 0.25}
+    table = replace(make_report(), operators_ms=names).table().splitlines()
+    first = next(i for i, line in enumerate(table) if line.startswith("operators"))
+    assert len({len(line) for line in table[first : first + 4]}) == 1
+    assert table[first + 2].split()[-2:] == ["2.50", "20%"]
+
+
 def test_percentiles_of_nothing_are_none() -> None:
     assert percentiles(np.zeros(0), 50, 99) == {"p50": None, "p99": None}
     assert percentiles(np.array([1.0, 3.0]), 50) == {"p50": pytest.approx(2)}
