@@ -1,4 +1,4 @@
-"""A run as a picture: frame times against the deadline, where the time went, how it spread.
+"""A run as a picture: frame times against the period, where the time went, how it spread.
 
 Needs matplotlib, which playing does not.
 """
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.profiling.report import Report
 from engine.profiling.spans import STAGES, WAITS
@@ -17,6 +18,8 @@ INK, QUIET, ALARM = "#2b2f3a", "#9aa3b5", "#d1495b"
 BINS = 60
 LEGEND_ROOM = 1.25
 LESS_THAN_ONE = 0.7
+AROUND = 0.2
+"""So much of the period is shown on either side of it."""
 
 
 def write_plot(report: Report, path: Path) -> None:
@@ -53,7 +56,7 @@ def _draw_strip(report: Report, axes: Any) -> None:
     axes.plot(times["work"], color=QUIET, linewidth=0.8, label="tick")
     late = np.flatnonzero(~np.isnan(frame_ms))[stutters(report.measured.log.frame_ms())]
     axes.plot(late, frame_ms[late], "o", color=ALARM, label=f"stutters ({len(late)})")
-    _draw_deadline(report, axes.axhline)
+    _draw_period(report, axes.axhline)
     top_ms = LEGEND_ROOM * max(report.frame_time_ms["max"] or 1, report.measured.period_ms or 1)
     axes.set(xlabel="tick", ylabel="ms", ylim=(0, top_ms), title="frame times")
     axes.legend(loc="upper right", ncols=4, fontsize=8)
@@ -75,15 +78,24 @@ def _draw_stages(report: Report, axes: Any) -> None:
 
 def _draw_spread(report: Report, axes: Any) -> None:
     """How often frames took how long."""
-    axes.hist(report.measured.log.frame_ms(), bins=BINS, color=INK)
-    _draw_deadline(report, axes.axvline)
+    frame_ms = report.measured.log.frame_ms()
+    axes.hist(frame_ms, bins=BINS, range=_scale(frame_ms, report.measured.period_ms), color=INK)
+    _draw_period(report, axes.axvline)
     axes.set(xlabel="frame time, ms", ylabel="frames", yscale="log", title="spread")
     axes.set_ylim(bottom=LESS_THAN_ONE)
 
 
-def _draw_deadline(report: Report, draw: Any) -> None:
+def _scale(frame_ms: NDArray[np.float64], period_ms: float | None) -> tuple[float, float] | None:
+    """Return from where to where frame times are drawn: so wide that microseconds do not show."""
+    if period_ms is None or not frame_ms.size:
+        return None
+    least, most = period_ms * (1 - AROUND), period_ms * (1 + AROUND)
+    return min(least, float(frame_ms.min())), max(most, float(frame_ms.max()))
+
+
+def _draw_period(report: Report, draw: Any) -> None:
     period_ms = report.measured.period_ms
     if period_ms is not None:
         draw(
-            period_ms, color=ALARM, linestyle="--", linewidth=1, label=f"deadline {period_ms:g} ms"
+            period_ms, color=ALARM, linestyle="--", linewidth=1, label=f"period {period_ms:.4g} ms"
         )
