@@ -164,3 +164,5 @@ def test_many_late_frames_are_answered_with_a_rate_that_would_hold(make_report: 
     late = replace(make_report(), missed_deadlines=30, tick_ms={"p95": 62.0})
     assert "--fps 16" in late.advice()
     assert make_report().advice() == ""
+    surprised = replace(make_report(), missed_deadlines=30)
+    assert surprised.advice() == "", "ticks fit the period: no other rate would help"
