@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
@@ -17,7 +18,7 @@ from engine.cli import cli
 from engine.commands.parts import Parts
 from export.loading import load_world
 from games.scene import load_scene
-from world_model.checkpoint import load_checkpoint
+from world_model.checkpoint import load_checkpoint, save_checkpoint
 
 pytestmark = pytest.mark.slow
 TICKS = 50
@@ -140,11 +141,43 @@ def test_a_finder_can_begin_with_the_weights_of_a_bundle(workshop: Workshop) -> 
     assert apart < 0.05
 
 
+def test_a_teacher_is_distilled_into_a_world_that_plays(workshop: Workshop) -> None:
+    root, begun = workshop.root, ("--data", workshop.data, "--from", workshop.bundle)
+    workshop.make("train", "teacher", *MINI, *begun, "--out", root / "teacher")
+    taught = *begun, "--teacher", root / "teacher", "--out", root / "distilled"
+    workshop.make("train", "distill", *MINI, *taught)
+    groups, state = load_checkpoint(root / "distilled")
+    assert state["task"] == "distill"
+    learned = {name for values in state["history"] for name in values}
+    assert {"critic_mse", "matching", "head_mse"} <= learned, "both have learned"
+    student = groups["final"]["student.tell.weight"]
+    assert not torch.equal(student, load_checkpoint(workshop.trained)[0]["final"]["tell.weight"])
+    runs = "--world", root / "distilled", "--finder", workshop.bundle
+    said = workshop.make("export", *runs, "--out", root / "worlds" / "polished", "--ticks", "4")
+    assert "max abs error" in said
+
+
+def test_a_teacher_of_other_latents_is_refused(workshop: Workshop) -> None:
+    root, data = workshop.root, ("--data", workshop.data)
+    other = root / "other_teacher"
+    workshop.make("train", "teacher", *MINI, *data, "--steps", "2", "--out", other)
+    groups, state = load_checkpoint(other)
+    groups["final"]["painter.codec.basis"] = groups["final"]["painter.codec.basis"].flip(0)
+    save_checkpoint(other, groups, state)
+    taught = *data, "--from", workshop.bundle, "--teacher", other, "--out", root / "refused"
+    result = workshop.run("train", "distill", *MINI, *taught)
+    assert result.exit_code == 2, result.output
+    assert "`rollplay train teacher --from" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["train", "world", "--data", "nowhere.npz"], "nowhere.npz: no such recording"),
-        (["train", "world", "--data", "{data}", "--from", "{root}/world"], "cannot be read"),
+        (
+            ["train", "world", "--data", "{data}", "--from", "{root}/finder"],
+            "holds a finder, not a",
+        ),
         (["train", "world", "--data", "{data}", "--from", "nowhere"], "'nowhere' does not exist"),
         (["export", "--world", "nowhere", "--out", "{root}/none"], "nowhere: no checkpoint"),
         (
@@ -152,6 +185,19 @@ def test_a_finder_can_begin_with_the_weights_of_a_bundle(workshop: Workshop) -> 
             "holds a finder, not a world",
         ),
         (["train", "finder", "--from", "{root}/world"], "cannot be read"),
+        (
+            [
+                "train",
+                "distill",
+                "--data",
+                "{data}",
+                "--from",
+                "{root}/worlds/platformer",
+                "--teacher",
+                "{root}/world",
+            ],
+            "holds a world, not a teacher",
+        ),
         (["collect", "--seed", "1000000000", "--out", "{root}/held.npz"], "held out"),
         (["collect", "--preset", "large"], "'large' is not one of"),
     ],

@@ -37,16 +37,21 @@ def train_world(
     data: Path,
     out: Path,
     *,
+    teacher: bool = False,
     steps: int | None = None,
     device: str | None = None,
     seed: int = 0,
     beginning: Path | None = None,
 ) -> None:
-    """Train a world on a recording into `out`; it begins as `beginning`, a bundle, if not anew."""
+    """Train a world, or a teacher, on a recording into `out`; it begins as `beginning`, a bundle
+    or a run, if not anew."""
     size = PRESETS[preset]
     run = size.world if beginning is None else _gentler(size.world)
+    if teacher:
+        whole = size.distill.teacher
+        run = replace(run, plan=whole if beginning is None else _gentler_plan(whole))
     run = replace(run, plan=_plan(run.plan, steps, seed))
-    _train_world(size, WindowConfig(), run, data, out, device, beginning)
+    _train_world(size, WindowConfig(), run, data, out, device, beginning, teacher=teacher)
 
 
 @dataclass(frozen=True)
@@ -110,24 +115,6 @@ def train_variant(
     return distilled, sum(trainer.step for trainer in trainers), minutes
 
 
-def train_teacher(
-    preset: str,
-    data: Path,
-    out: Path,
-    *,
-    steps: int | None = None,
-    device: str | None = None,
-    seed: int = 0,
-    beginning: Path | None = None,
-) -> None:
-    """Train a teacher of many steps into `out`: recorded futures, each frame under its own key, all
-    frames of a window at one noise level."""
-    size = PRESETS[preset]
-    plan = size.distill.teacher if beginning is None else _gentler_plan(size.distill.teacher)
-    run = replace(size.world, plan=_plan(plan, steps, seed))
-    _train_world(size, WindowConfig(), run, data, out, device, beginning, teacher=True)
-
-
 def _train_world(
     size: Preset,
     window: WindowConfig,
@@ -139,6 +126,8 @@ def _train_world(
     *,
     teacher: bool = False,
 ) -> Trainer:
+    """Train a world; or a teacher, on recorded futures, each frame under its own key, all frames of
+    a window at one noise level."""
     compute, ranks = _set_up(device, run.plan.seed)
     config = replace(_config(size), window=window)
     recording = Recording.load(data)

@@ -74,10 +74,13 @@ def teacher(
 
     Begin it --from the bundle that is to be distilled: both must see frames by the same codec.
     """
-    from world_model.stages import train_teacher
+    from world_model.stages import train_world
 
     with told_to_the_user():
-        train_teacher(preset, data, out, steps=steps, device=device, seed=seed, beginning=beginning)
+        train_world(
+            preset, data, out,
+            teacher=True, steps=steps, device=device, seed=seed, beginning=beginning,
+        )  # fmt: skip
     click.echo(f"{out}: teacher trained")
 
 

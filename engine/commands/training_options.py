@@ -28,7 +28,7 @@ from_option = click.option(
     "--from",
     "beginning",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="World bundle whose weights to begin with.",
+    help="World bundle, or for all but the finder a run directory, whose weights to begin with.",
 )
 steps_option = click.option(
     "--steps", type=click.IntRange(1), help="Steps to train [default: the preset's]."
