@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 from world_model.errors import WorldError
 from world_model.world import Buffers
+
+SCOPES: Final = "pkg.torch.onnx.name_scopes"
+"""Under this key every node of a graph says which modules it belongs to."""
 
 
 def graph_path(directory: Path, graph: str) -> Path:

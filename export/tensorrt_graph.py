@@ -13,6 +13,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper
 
+from export.binding import SCOPES
 from world_model.errors import WorldError
 
 FLOAT32: Final = "float32"
@@ -23,7 +24,6 @@ _PRODUCTS: Final = ("Conv", "Gemm", "MatMul")
 _NETWORK: Final = "'rolling.dit."
 _ISLANDS: Final = ("'rolling.dit.sigma'", "'rolling.dit.finder'", "'rolling.dit.painter'")
 """The time embedding; what says where actors are; and what copies pixels, which is exact."""
-_SCOPES: Final = "pkg.torch.onnx.name_scopes"
 
 
 def prepare(source: bytes, precision: str) -> bytes:
@@ -80,7 +80,7 @@ def _reduce(graph: onnx.GraphProto, number: int) -> None:
 
 
 def _reduced(node: onnx.NodeProto, number: int) -> Iterator[onnx.NodeProto]:
-    scopes = next((entry.value for entry in node.metadata_props if entry.key == _SCOPES), "")
+    scopes = next((entry.value for entry in node.metadata_props if entry.key == SCOPES), "")
     is_exact = _NETWORK not in scopes or any(island in scopes for island in _ISLANDS)
     if node.op_type not in _PRODUCTS or is_exact:
         yield node

@@ -38,8 +38,8 @@ class CachedAttention:
     ) -> None:
         """Take ages (F,), 0 where empty, and cache_k, cache_v (B, depth, F, N, width)."""
         self.cache_k, self.cache_v = cache_k, cache_v
-        self.cached = rope(-ages, grid)
-        self.fresh = rope(torch.arange(-1, slots, device=ages.device), grid)
+        self.cached = _in_a_row(rope(-ages, grid))
+        self.fresh = _in_a_row(rope(torch.arange(-1, slots, device=ages.device), grid))
         tokens = grid[0] * grid[1]
         bias = torch.where(ages > 0, 0.0, EMPTY_BIAS).repeat_interleave(tokens)
         self.bias = F.pad(bias, (0, (1 + slots) * tokens))[None]
@@ -48,19 +48,25 @@ class CachedAttention:
         self.values: list[Tensor] = []
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Attend in the next layer."""
+        """Attend in the next layer; q may be of the slots alone."""
         layer = len(self.keys)
         self.keys.append(k[:, 0].flatten(-2))
         self.values.append(v[:, 0].flatten(-2))
         past_k = self.cache_k[:, layer].unflatten(-1, k.shape[-2:])
         past_v = self.cache_v[:, layer].unflatten(-1, v.shape[-2:])
-        q = rotate(q, self.fresh)
-        k = torch.cat([rotate(past_k, self.cached), rotate(k, self.fresh)], 1)
-        v = torch.cat([past_v, v], 1)
-        bias = self.bias.to(q.dtype)
-        known, seen = self.finished, self.finished * k.shape[2]
-        previous = attention(q[:, :1], k[:, :known], v[:, :known], bias[:, :seen])
-        return torch.cat([previous, attention(q[:, 1:], k, v, bias)], 1)
+        rows, (frames, tokens), bias = q.shape[1:3], k.shape[1:3], self.bias.to(q.dtype)
+        q, k, v, past_k, past_v = (_heads_first(x) for x in (q, k, v, past_k, past_v))
+        cos, sin = (part[len(part) - q.shape[2] :] for part in self.fresh)
+        q = rotate(q, (cos, sin))
+        k = torch.cat([rotate(past_k, self.cached), rotate(k, self.fresh)], 2)
+        v = torch.cat([past_v, v], 2)
+        if rows[0] < frames:
+            mixed = _mixed(q, k, v, bias)
+        else:
+            seen = self.finished * tokens
+            previous = _mixed(q[:, :, :tokens], k[:, :, :seen], v[:, :, :seen], bias[:, :seen])
+            mixed = torch.cat([previous, _mixed(q[:, :, tokens:], k, v, bias)], 2)
+        return torch.unflatten(mixed.transpose(1, 2), 1, rows)
 
 
 class ClipAttention:
@@ -117,16 +123,30 @@ def attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
     Spelled out on a CPU, where PyTorch's fused kernel trains a third slower in bfloat16.
     """
     rows = q.shape[1:3]
-    q, k, v = (x.flatten(1, 2).transpose(1, 2).contiguous() for x in (q, k, v))
-    if q.is_cuda:
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-    else:
-        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
-        if bias is not None:
-            scores = scores + bias
-        mixed = torch.softmax(scores, -1, dtype=scores.dtype) @ v
-    mixed = mixed.transpose(1, 2)
+    q, k, v = (_heads_first(x) for x in (q, k, v))
+    mixed = _mixed(q, k, v, bias).transpose(1, 2)
     return mixed.reshape(len(mixed), *rows, *mixed.shape[2:])
+
+
+def _heads_first(x: Tensor) -> Tensor:
+    """See (B, F, N, H, d) as (B, H, F * N, d)."""
+    return x.flatten(1, 2).transpose(1, 2).contiguous()
+
+
+def _in_a_row(table: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """See a table of `AxialRope` as one for tokens behind heads, (F * N, head_dim / 2)."""
+    cos, sin = (part.flatten(0, 2) for part in table)
+    return cos, sin
+
+
+def _mixed(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+    """Attend q (B, H, n, d) to k, v (B, H, m, d)."""
+    if q.is_cuda:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
+    if bias is not None:
+        scores = scores + bias
+    return torch.softmax(scores, -1, dtype=scores.dtype) @ v
 
 
 def _sink_row(seen: Tensor) -> Tensor:

@@ -50,14 +50,16 @@ class TokenBlock(nn.Module):
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
 
-    def forward(self, x: Tensor, cond: Tensor, attend: Attend) -> Tensor:
-        """Map tokens x (B, F, N, width) under cond (B, F, width)."""
-        shift1, scale1, gate1, shift2, scale2, gate2 = (
-            self.modulation(cond).unsqueeze(-2).chunk(6, -1)
-        )
+    def forward(self, x: Tensor, cond: Tensor, attend: Attend, first: int = 0) -> Tensor:
+        """Map tokens x (B, F, N, width) under cond (B, F, width); frames before the `first` one are
+        only attended to, and come out no more."""
+        modulation = self.modulation(cond).unsqueeze(-2)
+        shift1, scale1 = modulation.chunk(6, -1)[:2]
         qkv = self.qkv(self.norm(x) * (1 + scale1) + shift1)
         q, k, v = qkv.unflatten(-1, (3, self.heads, -1)).unbind(-3)
-        x = x + gate1 * self.out(attend(q, k, v).flatten(-2))
+        x = x[:, first:]
+        gate1, shift2, scale2, gate2 = modulation[:, first:].chunk(6, -1)[2:]
+        x = x + gate1 * self.out(attend(q[:, first:], k, v).flatten(-2))
         hidden = F.gelu(self.up(self.norm(x) * (1 + scale2) + shift2))
         change: Tensor = gate2 * self.down(hidden)
         return x + change

@@ -139,7 +139,7 @@ class RollingDiT(nn.Module):
         base, scenery = window[:, 3] / (1 - sigmas[..., 0, None, None, None]), window[:, 0]
         if places is None:
             places = self.finder(self._pictures(scenery, base), actions[:, 1:], trail)
-        told = self._tell(x[:, 1:], seen.slots(1))
+        told = self._tell(x, seen.slots(1))
         x0 = self.painter(told, base, window[:, 1], scenery, cast, places)
         return StepOutput(x0, k, v, places)
 
@@ -230,12 +230,11 @@ class RollingDiT(nn.Module):
         scenery, sink, before, previous = (window[:, i : i + 1] for i in range(4))
         frames, grid = window[:, 3:], _grid(window)
         past = self._past(previous, before, sink, scenery, trail[:, None, 1:])
-        past = past.expand(-1, frames.shape[1], -1, -1, -1)
         conditions = sigmas.expand(frames.shape[:2]), actions
         seen = self._embed(frames, past, *conditions, self._places(corners, grid))
         cache_k, cache_v, ages = memory
         attend = CachedAttention(self.rope, frames.shape[1] - 1, grid, ages, cache_k, cache_v)
-        x = self._think(seen, attend)
+        x = self._think(seen, attend, first=1)
         return seen, x, torch.stack(attend.keys, 1), torch.stack(attend.values, 1)
 
     def _past(
@@ -258,14 +257,14 @@ class RollingDiT(nn.Module):
     def _embed(
         self, latents: Tensor, past: Tensor, sigmas: Tensor, actions: Tensor, place: Tensor
     ) -> Embedding:
-        """Turn frames (B, F, C, h, w), seen together with their `past`, into tokens."""
-        cond = self.condition(sigmas, actions)
+        """Turn frames (B, F, C, h, w), seen together with their `past`, or one of all, into
+        tokens."""
+        cond, frames = self.condition(sigmas, actions), latents.shape[:2]
         each = cond.flatten(0, 1)
-        cells = self.cells_in(_images(latents)) + past.flatten(0, 1)
-        cells = self.cell_block_in(cells, each)
+        cells = self.cells_in(_images(latents)).unflatten(0, frames) + past
+        cells = self.cell_block_in(cells.flatten(0, 1), each)
         tiles = self.tile_block_in(self.to_tiles(cells), each)
         tokens = self.to_tokens(tiles).flatten(2).transpose(1, 2)
-        frames = latents.shape[:2]
         x = tokens.unflatten(0, frames) + place
         return Embedding(x, cond, tiles.unflatten(0, frames), cells.unflatten(0, frames))
 
@@ -276,12 +275,19 @@ class RollingDiT(nn.Module):
         cond = self.sigma(torch.cat([angles.cos(), angles.sin()], -1)) + self.action(actions)
         return F.silu(cond)
 
-    def _think(self, seen: Embedding, attend: CachedAttention | ClipAttention) -> Tensor:
-        """Let tokens attend to each other; returns (B, F, N, width)."""
+    def _think(
+        self, seen: Embedding, attend: CachedAttention | ClipAttention, first: int = 0
+    ) -> Tensor:
+        """Let tokens attend to each other; returns those from frame `first` on, (B, F, N, width).
+
+        In the last layer those before are only attended to.
+        """
         x = seen.x
-        for block in self.blocks:
+        *blocks, last = self.blocks
+        for block in blocks:
             x = block(x, seen.cond, attend)
-        return x
+        thought: Tensor = last(x, seen.cond, attend, first)
+        return thought
 
     def _tell(self, x: Tensor, seen: Embedding) -> Tensor:
         """Turn tokens back into what the painter is told, (B, F, channels, h, w).

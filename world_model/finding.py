@@ -151,9 +151,9 @@ def glimpses(pictures: Tensor, places: Tensor) -> Tensor:
     index = rows.clamp(0, height - 1)[..., :, None] * width
     index = index + columns.clamp(0, width - 1)[..., None, :]
     index = index + torch.arange(batch, device=device)[:, None, None, None] * (height * width)
-    shown = pictures.flatten(0, 2)[index.flatten()].unflatten(0, index.shape)
-    mask = inside[..., None].to(shown)
-    return torch.cat([shown * mask, mask], -1).movedim(-1, 2)
+    shown = pictures.flatten(0, 2).index_select(0, index.flatten()).unflatten(0, index.shape)
+    mask = inside[:, :, None].to(shown)
+    return torch.cat([shown.movedim(-1, 2) * mask, mask], 2)
 
 
 def _within(places: Tensor, size: int) -> Tensor:

@@ -92,29 +92,46 @@ def _laid(cast: Tensor, places: Tensor, grid: torch.Size) -> tuple[Tensor, Tenso
     """Lay drawings of `cast` (B, D, 4, H, W) out as `places` (B, T, A, 3) say, on h x w cells.
 
     Returns the pictures (B, T, 3, 16, h, w) and their opacity (B, T, 1, 16, h, w). What is outside
-    the frame is cut. The first actor covers the others, of these a later one those before it.
+    the frame is cut. The first actor covers the others, of these a later one those before it; what
+    is covered is cut out of drawings while they are small, so that all are laid at once.
     """
     top, left, drawing = places.unbind(3)
+    height, width = cast.shape[-2:]
+    cast = torch.cat([cast[:, :, :3] * LATENT_SCALE, cast[:, :, 3:]], 2)
     shown = _is(drawing, torch.arange(cast.shape[1], device=cast.device))
     sprites = torch.unflatten(shown @ cast.flatten(2)[:, None], -1, cast.shape[2:])
-    rows = _placed(top, cast.shape[-2], grid[0]).transpose(-1, -2)
-    columns = _placed(left, cast.shape[-1], grid[1])
-    laid = rows[:, :, :, None, :, None] @ (
-        sprites[..., None, None, :, :] @ columns[:, :, :, None, None]
+    sprites = sprites * (1 - _covered(sprites[:, :, :, 3], top, left))[:, :, :, None]
+    rows = _placed(top, height, grid[0]).movedim(3, 2).flatten(3, 4).transpose(-1, -2)
+    columns = _placed(left, width, grid[1]).movedim(3, 2)
+    laid = sprites.movedim(3, 2)[:, :, :, None] @ columns[:, :, None]
+    laid = rows[:, :, None, :, None] @ laid.flatten(4, 5)[:, :, :, None]
+    picture, opacity = laid.flatten(3, 4).split((3, 1), 2)
+    return picture, opacity
+
+
+def _covered(opacity: Tensor, top: Tensor, left: Tensor) -> Tensor:
+    """Return how far every pixel of drawings (B, T, A, H, W) at `top`, `left` (B, T, A) is covered
+    by other actors."""
+    height, width = opacity.shape[-2:]
+    rows, columns = (
+        _is(_span(starts, size)[:, :, :, None], _span(starts, size)[:, :, None, :, None])
+        for starts, size in ((top, height), (left, width))
     )
-    first, *others = laid.flatten(4, 5).unbind(2)
-    over, *later = *others, first
-    for actor in later:
-        over = actor + over * (1 - actor[:, :, 3:])
-    picture, opacity = over.split((3, 1), 2)
-    return picture * LATENT_SCALE, opacity
+    rank = torch.arange(opacity.shape[2], device=opacity.device)
+    rank[0] = len(rank)
+    over = (rank > rank[:, None]).float()[..., None, None]
+    return (over * (rows @ opacity[:, :, None] @ columns.transpose(-1, -2))).amax(3)
 
 
 def _placed(starts: Tensor, size: int, cells: int) -> Tensor:
     """Return (..., 4, size, cells): 1 where pixel n from `starts` (...) is that pixel of that cell,
     else 0."""
-    each = starts[..., None] + torch.arange(size, device=starts.device)
-    return _is(each[..., None, :], pixels_of(cells, starts.device)[:, None])
+    return _is(_span(starts, size)[..., None, :], pixels_of(cells, starts.device)[:, None])
+
+
+def _span(starts: Tensor, size: int) -> Tensor:
+    """Return the pixels (..., size) from `starts` (...) on."""
+    return starts[..., None] + torch.arange(size, device=starts.device)
 
 
 def _is(places: Tensor, side: Tensor) -> Tensor:

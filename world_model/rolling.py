@@ -74,8 +74,9 @@ def slide(x0: Tensor, sigmas: Tensor, noise: Tensor) -> Tensor:
     network sees. The new tail is pure noise.
     """
     levels = sigmas.reshape(-1, 1, 1, 1)
-    planned = torch.cat([x0, torch.zeros_like(x0[:, :1])], 1)
-    return (1 - levels) * planned + levels * _widened(noise, x0)
+    noise = _widened(levels * noise, x0)
+    slid = (1 - levels[:-1]) * x0 + noise[:, :-1]
+    return torch.cat([slid, noise[:, -1:]], 1)
 
 
 def _widened(noise: Tensor, latents: Tensor) -> Tensor:

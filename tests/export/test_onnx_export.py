@@ -14,6 +14,7 @@ import torch
 from onnx import numpy_helper
 from safetensors.torch import load_file
 
+from export.binding import SCOPES
 from export.loading import load_world
 from export.onnx_export import (
     OPSET,
@@ -177,6 +178,17 @@ def test_rounding_moves_weights_no_further_than_half_precision_does() -> None:
     rounded = round_weights(layer)
     assert torch.equal(rounded.weight, weight.half().float())
     assert torch.equal(rounded.bias, bias), "small ones stay"
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_graphs_name_their_modules_and_no_file_of_the_machine_that_exported_them(
+    exported: Any, graph: str
+) -> None:
+    path = exported.directory / f"{graph}.onnx"
+    model = onnx.load(path)
+    noted = [entry for node in model.graph.node for entry in node.metadata_props]
+    assert {entry.key for entry in noted} == {SCOPES}
+    assert b".py" not in path.read_bytes()
 
 
 def test_halving_a_graph_twice_changes_nothing_more(exported: Any) -> None:
