@@ -79,10 +79,14 @@ def _reduce(graph: onnx.GraphProto, number: int) -> None:
     graph.node.extend(nodes)
 
 
-def _reduced(node: onnx.NodeProto, number: int) -> Iterator[onnx.NodeProto]:
+def is_exact(node: onnx.NodeProto) -> bool:
+    """Tell whether a node belongs to what is never computed in fewer bits."""
     scopes = next((entry.value for entry in node.metadata_props if entry.key == SCOPES), "")
-    is_exact = _NETWORK not in scopes or any(island in scopes for island in _ISLANDS)
-    if node.op_type not in _PRODUCTS or is_exact:
+    return _NETWORK not in scopes or any(island in scopes for island in _ISLANDS)
+
+
+def _reduced(node: onnx.NodeProto, number: int) -> Iterator[onnx.NodeProto]:
+    if node.op_type not in _PRODUCTS or is_exact(node):
         yield node
         return
     (output,) = node.output

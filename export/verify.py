@@ -16,7 +16,7 @@ from world_model.errors import WorldError
 from world_model.evaluate import Plan, evaluate, held_out_courses
 
 REFERENCE: Final = "torch"
-QUALITIES: Final = ("psnr_db", "position_error_px", "presence")
+QUALITIES: Final = ("psnr_db", "position_error_px", "presence", "events")
 MOST_PSNR_LOSS_DB: Final = 1.0
 MOST_ERROR_PX: Final = 1.0
 MOST_PRESENCE_LOSS: Final = 0.01
@@ -55,7 +55,7 @@ def verify(
     `done` is told the name of each backend that was verified, the reference first. Raises
     WorldError where the bundle cannot be had on the reference.
     """
-    reference = _quality(directory, REFERENCE, levels)
+    reference = quality(directory, REFERENCE, levels)
     done(REFERENCE)
     verdicts = []
     for backend in backends:
@@ -63,19 +63,20 @@ def verify(
         try:
             verdict.parity = roll_out_parity(directory, ticks, backend=backend)
             verdict.quality = (
-                reference if backend == REFERENCE else _quality(directory, backend, levels)
+                reference if backend == REFERENCE else quality(directory, backend, levels)
             )
         except WorldError as error:
             verdict.error = str(error)
         else:
-            failures = [verdict.parity.failure, *_losses(verdict.quality, reference)]
+            failures = [verdict.parity.failure, *losses(verdict.quality, reference)]
             verdict.failures = [failure for failure in failures if failure]
         verdicts.append(verdict)
         done(backend)
     return verdicts
 
 
-def _quality(directory: Path, backend: str, levels: int) -> dict[str, Any]:
+def quality(directory: Path, backend: str, levels: int) -> dict[str, Any]:
+    """Play 200 ticks on so many unseen levels; returns evaluate's numbers, as of `QUALITIES`."""
     if not levels:
         return {}
     world = load_world(directory, backend=backend)
@@ -84,8 +85,8 @@ def _quality(directory: Path, backend: str, levels: int) -> dict[str, Any]:
     return {name: document[name] for name in QUALITIES}
 
 
-def _losses(quality: dict[str, Any], reference: dict[str, Any]) -> list[str]:
-    """Say in which way a backend plays worse than the reference, if any."""
+def losses(quality: dict[str, Any], reference: dict[str, Any]) -> list[str]:
+    """Say in which way one plays worse than the reference, if any."""
     if not quality:
         return []
     psnr, error = (quality[name][JUDGED_AT] for name in QUALITIES[:2])

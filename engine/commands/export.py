@@ -8,6 +8,7 @@ import click
 
 from engine.commands.default_group import DefaultGroup
 from engine.commands.errors import told_to_the_user
+from engine.commands.quantize import quantize
 from engine.commands.tensorrt import tensorrt
 from engine.commands.verify import verify
 
@@ -72,5 +73,6 @@ def export_bundle(*, world_dir: Path, finder_dir: Path, out: Path, name: str, ti
         raise click.ClickException(f"{parity.failure}: this bundle is not to be used")
 
 
+export.add_command(quantize)
 export.add_command(tensorrt)
 export.add_command(verify)
