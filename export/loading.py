@@ -6,11 +6,13 @@ A resident starts sessions on the default backend and ticks on a device of its o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from export import gpu
 from export.fastest import choose
-from export.onnxruntime_backend import OnnxRuntimeBackend
+from export.onnxruntime_backend import CUDA, TENSORRT_RTX, OnnxRuntimeBackend
 from world_model.errors import WorldError
 from world_model.world import Backend, Resident, RollingWorld, read_config
 
@@ -22,9 +24,16 @@ operators log their times."""
 
 DEFAULT: Final = "onnxruntime"
 AUTO: Final = "auto"
-TRIED: Final = (DEFAULT, "openvino", "openvino-bf16")
-"""What `AUTO` chooses from: neither torch, which is the reference and slow to load, nor residents,
-which no GPU has proven yet."""
+ON_GPU: Final = (
+    "tensorrt",
+    "tensorrt-fp16",
+    "tensorrt-bf16",
+    "onnxruntime-trt-rtx",
+    "onnxruntime-cuda",
+    "torch-cuda-graph",
+)
+TRIED: Final = (DEFAULT, "openvino", "openvino-bf16", *ON_GPU)
+"""What `AUTO` chooses from: not torch on the CPU, which is the reference and slow to load."""
 
 
 def load_world(
@@ -45,15 +54,20 @@ def load_world(
     """
     config = read_config(directory)
 
-    def load(name: str) -> RollingWorld:
+    def load(name: str, *, strict: bool = False) -> RollingWorld:
         if name not in RESIDENTS:
             return RollingWorld(config, BACKENDS[name](directory, threads, log_operators))
         ticks = RESIDENTS[name](directory, say or (lambda _: None), log_operators)
-        return RollingWorld(config, BACKENDS[DEFAULT](directory, threads, False), ticks, say=say)
+        here = BACKENDS[DEFAULT](directory, threads, False)
+        return RollingWorld(config, here, ticks, say=None if strict else say)
 
     note = ""
     if backend == AUTO:
-        choice = choose(directory, TRIED, load, threads=threads)
+        absent = {} if gpu.has_driver() else dict.fromkeys(ON_GPU, gpu.NO_DRIVER)
+        choice = choose(
+            directory, TRIED, partial(load, strict=True), threads=threads, left_out=absent,
+            reason=_reason,
+        )  # fmt: skip
         backend = choice.backend
         if say is not None:
             say(str(choice))
@@ -96,6 +110,14 @@ def _torch(*, compiled: bool) -> Open:
     return open_graphs
 
 
+def _torch_ticks(
+    directory: Path, _say: Callable[[str], object], _log_operators: bool
+) -> Resident:
+    from export.torch_ticks import open_torch_ticks
+
+    return open_torch_ticks(directory)
+
+
 def _tensorrt(precision: str) -> OpenResident:
     def open_resident(
         directory: Path, say: Callable[[str], object], log_operators: bool
@@ -124,6 +146,8 @@ _EXTRAS: Final = {
 }
 BACKENDS: Final[Mapping[str, Open]] = {
     DEFAULT: OnnxRuntimeBackend,
+    "onnxruntime-cuda": partial(OnnxRuntimeBackend, provider=CUDA),
+    "onnxruntime-trt-rtx": partial(OnnxRuntimeBackend, provider=TENSORRT_RTX),
     "openvino": _openvino("f32"),
     "openvino-bf16": _openvino("bf16"),
     "torch": _torch(compiled=False),
@@ -133,4 +157,5 @@ RESIDENTS: Final[Mapping[str, OpenResident]] = {
     "tensorrt": _tensorrt("float32"),
     "tensorrt-fp16": _tensorrt("fp16"),
     "tensorrt-bf16": _tensorrt("bf16"),
+    "torch-cuda-graph": _torch_ticks,
 }

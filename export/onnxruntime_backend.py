@@ -1,6 +1,7 @@
-"""ONNX Runtime on the CPU: the backend that plays everywhere.
+"""ONNX Runtime on the CPU: the backend that plays everywhere; and on NVIDIA GPUs, where it can.
 
-Inputs and outputs are bound to the caller's arrays once, so a tick copies and allocates nothing.
+Inputs and outputs are bound to the caller's arrays once, so on the CPU a tick copies and allocates
+nothing. A GPU is sent all of them at every tick.
 """
 
 from __future__ import annotations
@@ -17,21 +18,41 @@ import onnxruntime as ort
 
 from export.binding import check_fit, followed_by, graph_path
 from world_model.accelerator import NoAccelerator
-from world_model.errors import WorldError
+from world_model.errors import BackendError, WorldError
 from world_model.world import GRAPHS, Buffers, Operator
 
 LOG_ERRORS: Final = 3
+CPU: Final = "CPUExecutionProvider"
+CUDA: Final = "CUDAExecutionProvider"
+TENSORRT_RTX: Final = "NvTensorRTRTXExecutionProvider"
+NAMES: Final = {
+    CPU: "onnxruntime",
+    CUDA: "onnxruntime-cuda",
+    TENSORRT_RTX: "onnxruntime-trt-rtx",
+}
+_OPTIONS: Final[dict[str, dict[str, str]]] = {CUDA: {"use_tf32": "0"}}
+"""Pixels are copied through products, for hours: no rounding that float32 has not."""
 
 
 class OnnxRuntimeBackend:
-    """Holds one session per graph of a bundle."""
+    """Holds one session per graph of a bundle.
 
-    name = "onnxruntime"
+    Raises BackendError for a `provider` that this onnxruntime does not have, or that does not work.
+    """
+
     accelerator = NoAccelerator()
 
     def __init__(
-        self, directory: Path, threads: int | None = None, log_operators: bool = False
+        self,
+        directory: Path,
+        threads: int | None = None,
+        log_operators: bool = False,
+        *,
+        provider: str = CPU,
     ) -> None:
+        self.name = NAMES[provider]
+        if provider not in ort.get_available_providers():
+            raise BackendError(f"this onnxruntime {ort.__version__} has no {provider}")
         self._sessions: dict[str, ort.InferenceSession] = {}
         self._logs = TemporaryDirectory(prefix="rollplay-") if log_operators else None
         options = session_options(threads or default_threads())
@@ -41,13 +62,16 @@ class OnnxRuntimeBackend:
         for graph in GRAPHS:
             path = graph_path(directory, graph)
             try:
-                self._sessions[graph] = ort.InferenceSession(
-                    path, options, providers=["CPUExecutionProvider"]
+                session = ort.InferenceSession(
+                    path, options, providers=[(provider, _OPTIONS.get(provider, {}))]
                 )
             except Exception as error:  # noqa: BLE001 onnxruntime's own errors share no public base
                 raise WorldError(
                     f"{path}: not a graph that ONNX Runtime can run ({error})"
                 ) from None
+            if provider not in session.get_providers():  # it goes on on the CPU, and prints why
+                raise BackendError(f"{provider} does not start: is there a GPU, and its libraries?")
+            self._sessions[graph] = session
 
     def bind(
         self,

@@ -7,6 +7,8 @@ import click
 
 BACKENDS = (
     "onnxruntime",
+    "onnxruntime-cuda",
+    "onnxruntime-trt-rtx",
     "openvino",
     "openvino-bf16",
     "tensorrt",
@@ -14,6 +16,7 @@ BACKENDS = (
     "tensorrt-bf16",
     "torch",
     "torch-compiled",
+    "torch-cuda-graph",
 )
 
 HUD_MODES = ("off", "line", "graph", "full")
@@ -34,8 +37,8 @@ backend_option = click.option(
     type=click.Choice(("auto", *BACKENDS)),
     default="onnxruntime",
     show_default=True,
-    help="What runs the world; all but the default are extras. `auto`: the fastest for the CPU, "
-    "measured for two seconds, then remembered.",
+    help="What runs the world; all but the default are extras. `auto`: the fastest that can be "
+    "had here, measured for two seconds, then remembered.",
 )
 threads_option = click.option(
     "--threads",

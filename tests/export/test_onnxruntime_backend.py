@@ -14,9 +14,9 @@ import pytest
 from engine.pacing import SystemClock
 from engine.profiling.spans import StageSpans
 from export.loading import load_world
-from export.onnxruntime_backend import OnnxRuntimeBackend, physical_cores
+from export.onnxruntime_backend import CPU, CUDA, OnnxRuntimeBackend, physical_cores
 from games.scene import WORLDS
-from world_model.errors import WorldError
+from world_model.errors import BackendError, WorldError
 
 
 def arrays(exported: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -144,3 +144,42 @@ def test_the_step_span_is_what_onnx_runtime_itself_measures(
 
 def test_physical_cores_are_at_most_the_logical_ones() -> None:
     assert 1 <= physical_cores() <= (os.cpu_count() or 1)
+
+
+class FakeSession(ort.InferenceSession):  # type: ignore[misc]
+    """A session that takes a GPU's provider, and computes on the CPU."""
+
+    starts = True
+
+    def __init__(self, path: Path, options: ort.SessionOptions, providers: list[Any]) -> None:
+        self.wanted = providers[0][0]
+        super().__init__(path, options, providers=[CPU])
+
+    def get_providers(self) -> list[str]:
+        return [self.wanted] if self.starts else [CPU]
+
+
+def test_a_provider_that_is_offered_plays(exported: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ort, "get_available_providers", lambda: [CUDA, CPU])
+    monkeypatch.setattr(ort, "InferenceSession", FakeSession)
+    world = load_world(exported.directory, backend="onnxruntime-cuda")
+    assert world.backend == "onnxruntime-cuda"
+    world.step(np.ones(3, np.bool_))
+
+
+def test_a_provider_that_is_not_offered_or_does_not_start_says_so_and_the_default_plays(
+    exported: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ort, "get_available_providers", lambda: [CPU])
+    said: list[str] = []
+    for name in ("onnxruntime-cuda", "onnxruntime-trt-rtx"):
+        assert (
+            load_world(exported.directory, backend=name, say=said.append).backend == "onnxruntime"
+        )
+    assert "has no CUDAExecutionProvider" in said[0]
+    assert "has no NvTensorRTRTXExecutionProvider" in said[1]
+    monkeypatch.setattr(ort, "get_available_providers", lambda: [CUDA, CPU])
+    monkeypatch.setattr(FakeSession, "starts", False)
+    monkeypatch.setattr(ort, "InferenceSession", FakeSession)
+    with pytest.raises(BackendError, match="does not start"):
+        OnnxRuntimeBackend(exported.directory, provider=CUDA)
