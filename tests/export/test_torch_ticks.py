@@ -77,7 +77,7 @@ def test_a_gpu_that_fails_hands_the_game_back(exported: Any) -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_the_reason_is_one_line(exported: Any) -> None:
-    with pytest.raises(BackendError, match="built without CUDA|no NVIDIA GPU"):
+    with pytest.raises(BackendError, match=r"built without CUDA|no NVIDIA GPU"):
         open_torch_ticks(exported.directory)
     said: list[str] = []
     world = load_world(exported.directory, backend="torch-cuda-graph", say=said.append)
