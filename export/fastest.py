@@ -138,7 +138,8 @@ def _key(directory: Path, threads: int | None) -> str:
     """Tell apart whatever makes a difference: the world, the machine, the libraries."""
     digest = hashlib.sha256(graph_path(directory, "step").read_bytes())
     versions = [_version(library) for library in LIBRARIES]
-    machine = platform.node(), platform.machine(), default_threads(), gpu.described()
+    card = gpu.has_driver(), gpu.described()
+    machine = platform.node(), platform.machine(), default_threads(), card
     digest.update(repr((machine, threads, versions)).encode())
     return digest.hexdigest()[:16]
 

@@ -71,14 +71,16 @@ def roll_out_parity(
     *,
     backend: str = DEFAULT,
     seed: int = 0,
+    frames: NDArray[np.uint8] | None = None,
     done: Callable[[], object] = lambda: None,
 ) -> Parity:
-    """Play `ticks` random actions on both from the start of a held-out level; `done` is called
-    after each. Raises WorldError where the backend cannot be had."""
+    """Play `ticks` random actions on both from `frames`, or the start of a held-out level; `done`
+    is called after each. Raises WorldError where the backend cannot be had."""
     config, dit = read_network(directory)
     codec = dit.painter.codec
     rng = np.random.default_rng(seed)
-    frames = opening_of(HELD_OUT_SEED + seed, config.window.start_frames)
+    if frames is None:
+        frames = opening_of(HELD_OUT_SEED + seed, config.window.start_frames)
     actions = rng.random((ticks, len(config.buttons))) < 0.4
     world = load_world(directory, backend=backend)
     world.reset(frames, seed=seed)

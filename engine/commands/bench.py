@@ -6,12 +6,14 @@ import json
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from engine.commands.compare import margin_option, print_ratios
 from engine.commands.errors import told_to_the_user
+from engine.commands.gpu_report import write_gpu_report
 from engine.commands.options import backends_option, json_option, threads_option
 from engine.commands.parts import BackendOptions, Parts
 
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
     "--vs",
     metavar="REV|OPTIONS",
     help="Instead: `profile` as it is (A) and at a git revision, or with other options (B).",
+)
+@click.option(
+    "--gpu-report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Instead: every backend of this machine's NVIDIA GPU, for the shipped world and for one "
+    "of 100 million weights; writes one JSON file.",
 )
 @click.option(
     "--ticks", type=click.IntRange(min=20), default=100, show_default=True, help="Ticks a round."
@@ -43,6 +51,7 @@ def bench(
     scene: str,
     backends: list[str],
     vs: str | None,
+    gpu_report: Path | None,
     ticks: int,
     rounds: int,
     fail_if_slower: float | None,
@@ -55,6 +64,10 @@ def bench(
     `--vs HEAD~1` or `--vs "--threads 1"`.
     """
     with told_to_the_user():
+        if gpu_report is not None:
+            write_gpu_report(gpu_report, ticks=ticks, rounds=rounds)
+            click.echo(f"written to {gpu_report}")
+            return
         if vs is not None:
             own = ["--threads", str(threads)] if threads else []
             ratios = _versus(vs, [scene, "--headless", "--ticks", str(ticks), *own], rounds)
