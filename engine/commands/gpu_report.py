@@ -43,7 +43,7 @@ def write_gpu_report(path: Path, *, ticks: int, rounds: int) -> None:
         directory = bundle_directory(SHIPPED)
         for name in (SHIPPED, NAME):
             if name == NAME:
-                click.echo(f"exporting {NAME} ...", err=True)
+                click.echo(f"exporting {NAME}, a few minutes ...", err=True)
                 config, directory = large(read_config(directory)), Path(folder) / NAME
                 write_random_bundle(config, directory)
             backends = (DEFAULT, *on_gpu) if name == SHIPPED else on_gpu

@@ -55,7 +55,7 @@ def quantize(
     """Write WORLD, a bundle's name or its directory, in int8, and compare the two.
 
     Both play in turn, on ONNX Runtime, and on the same levels. What is exact to the pixel stays
-    float32. Whether int8 pays is a matter of the processor: it does with VNNI, seldom without.
+    float32. Whether int8 pays is a matter of the processor; the report says.
     """
     with told_to_the_user():
         from export.quantize import quantize_bundle

@@ -80,7 +80,7 @@ def test_the_command_prints_one_document_keyed_by_backend() -> None:
 def test_unknown_backends_are_named_and_the_known_ones_are_those_that_load() -> None:
     result = run("--backends", "onnxruntime,vulkan")
     assert result.exit_code == 2
-    assert "'vulkan': choose from onnxruntime, openvino" in result.stderr
+    assert "'vulkan': choose from onnxruntime, onnxruntime-cuda" in result.stderr
     assert {*loading.BACKENDS, *loading.RESIDENTS} == set(BACKENDS)
 
 
