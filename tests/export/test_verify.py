@@ -82,7 +82,7 @@ def test_play_that_is_worse_than_the_references_fails(
     change: dict[str, Any], reason: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     qualities = {"torch": GOOD, "onnxruntime": {**GOOD, **change}}
-    monkeypatch.setattr(verify, "_quality", lambda _directory, backend, _levels: qualities[backend])
+    monkeypatch.setattr(verify, "quality", lambda _directory, backend, _levels: qualities[backend])
     monkeypatch.setattr(verify, "roll_out_parity", lambda *_args, **_options: EQUAL)
     told: list[str] = []
     (verdict,) = verify.verify(Path(), ["onnxruntime"], ticks=8, levels=1, done=told.append)
