@@ -110,9 +110,7 @@ def _torch(*, compiled: bool) -> Open:
     return open_graphs
 
 
-def _torch_ticks(
-    directory: Path, _say: Callable[[str], object], _log_operators: bool
-) -> Resident:
+def _torch_ticks(directory: Path, _say: Callable[[str], object], _log_operators: bool) -> Resident:
     from export.torch_ticks import open_torch_ticks
 
     return open_torch_ticks(directory)
