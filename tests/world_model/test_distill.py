@@ -149,6 +149,7 @@ def test_truth_alone_teaches_where_it_is_all_that_counts(make: Callable[..., Dis
 def test_memory_does_not_grow_with_the_length_of_the_play(
     make: Callable[..., DistillTask],
 ) -> None:
+    foreign = {id(x) for x in gc.get_objects()}
     task, sizes = make(), []
     for round_ in range(3):
         for group in (group for pool in task._pools for group in pool):
@@ -157,14 +158,10 @@ def test_memory_does_not_grow_with_the_length_of_the_play(
                 task._student_losses(lesson)["loss"].backward()
         del lesson
         gc.collect()
-        sizes.append(memory_taken())
+        own = (x for x in gc.get_objects() if id(x) not in foreign)
+        storages = (x.untyped_storage() for x in own if type(x) in (Tensor, nn.Parameter))
+        sizes.append(sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values()))
     assert sizes[2] <= 1.1 * sizes[0]
-
-
-def memory_taken() -> int:
-    """Return the bytes of all tensors alive."""
-    storages = (x.untyped_storage() for x in gc.get_objects() if type(x) in (Tensor, nn.Parameter))
-    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 
 def test_samples_show_the_student(
