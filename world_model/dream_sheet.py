@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from world_model.clips import ClipChooser
 from world_model.dit import RollingDiT
 from world_model.footage import Footage
-from world_model.rolling import RollingStep, RollOut
-from world_model.self_forcing import recorded_start
+from world_model.self_forcing import rolling_from
 
 SHEET_TICKS: Final = 12
 SHEET_WORLDS: Final = 4
@@ -27,10 +26,7 @@ def dream_sheet(
     rows = SHEET_WORLDS
     count = dit.window.finished_frames
     episodes, starts = choose(rng, count + SHEET_TICKS, rows)
-    out = RollOut(RollingStep(dit), rows, device)
-    torch.manual_seed(0)
-    start = recorded_start(data, episodes, starts, count, device)
-    out.start(*start, out.noise(count))
+    out = rolling_from(dit, data, episodes, starts, device)
     true, dreamed = [], []
     for tick in range(SHEET_TICKS):
         now = starts + count - 1 + tick

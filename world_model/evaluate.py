@@ -147,23 +147,21 @@ class Evaluation:
 
     def _windows(self) -> dict[str, Any]:
         """What needs no truth beside it, in every ten seconds of the long runs."""
-        stretches = range(max(len(trace.patches) for trace in self.long_traces))
+        stretches = range(max(len(trace) for trace in self.long_traces) // QUALITY_TICKS)
         frechet = [
             _rounded(median_or_none([_strangeness(trace, at) for trace in self.long_traces]))
             for at in stretches
         ]
-        whole = [value for value in frechet if value is not None]
-        accuracy = [self._explained_in(at) for at in stretches]
         return {
             "frechet": {
-                "first": whole[0] if whole else None,
-                "last": whole[-1] if whole else None,
-                "worst": max(whole, default=None),
+                "first": frechet[0] if frechet else None,
+                "last": frechet[-1] if frechet else None,
+                "worst": max((far for far in frechet if far is not None), default=None),
             },
             "windows": {
                 "ticks": QUALITY_TICKS,
-                "frechet": whole,
-                "action_accuracy": accuracy[: len(whole)],
+                "frechet": frechet,
+                "action_accuracy": [self._explained_in(at) for at in stretches],
             },
         }
 

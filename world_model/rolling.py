@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from world_model.cache import CacheIndex
 from world_model.config import WindowConfig
 from world_model.dit import TOKEN_CELLS, RollingDiT
+from world_model.noising import noised
 from world_model.schedule import raised, staircase, window_sigmas
 
 
@@ -286,6 +287,6 @@ class FrameByFrame(RollOut):
             with torch.no_grad():
                 inputs = self.window, sigmas, self._actions(action), *self._seen()
                 x0 = self.step.dit.step(*inputs, self.corners, places).x0
-            level, eps = lower[1], _widened(self.noise()[:, 1:], x0)
-            self.window = torch.cat([self.window[:, :4], (1 - level) * x0 + level * eps], 1)
+            slot = noised(x0, lower[1:].expand(x0.shape[:2]), noise.shape[2])
+            self.window = torch.cat([self.window[:, :4], slot], 1)
         return self._advance(action, self.levels[-1], noise, places)

@@ -7,7 +7,7 @@ Slot 0 (the head) is the cleanest, slot T-1 (the tail) pure noise; the staircase
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from world_model.config import WindowConfig
 
 Array = NDArray[np.float32]
+Steps = TypeVar("Steps", bound=Any)
 
 
 def staircase(slots: int, shift: float) -> Array:
@@ -22,8 +23,12 @@ def staircase(slots: int, shift: float) -> Array:
 
     Evenly spaced steps warped by shift s / (1 + (shift - 1) s) (Rolling Forcing, section 3).
     """
-    steps = np.arange(1, slots + 1) / slots
-    return (shift * steps / (1 + (shift - 1) * steps)).astype(np.float32)
+    return warped(np.arange(1, slots + 1) / slots, shift).astype(np.float32)
+
+
+def warped(steps: Steps, shift: float) -> Steps:
+    """Return the noise levels of even steps in [0, 1], of numpy or of torch."""
+    return cast("Steps", shift * steps / (1 + (shift - 1) * steps))
 
 
 def window_sigmas(config: WindowConfig) -> Array:

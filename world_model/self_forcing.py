@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from world_model.crops import MOVED, crop, crop_places, moving_corners, open_edges
 from world_model.device import Compute
-from world_model.dit import TOKEN_CELLS
+from world_model.dit import TOKEN_CELLS, RollingDiT
 from world_model.footage import Footage
 from world_model.moment import Moment
 from world_model.rolling import RollingStep, RollOut
@@ -210,6 +210,21 @@ class Group:
         assert self.out is not None
         assert self.out.corners is not None
         return crop(latents, self.out.corners, self.crop_tokens)
+
+
+def rolling_from(
+    dit: RollingDiT,
+    data: Footage,
+    episodes: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    device: torch.device,
+) -> RollOut:
+    """Start whole worlds at recorded moments, always from the same noise."""
+    count = dit.window.finished_frames
+    out = RollOut(RollingStep(dit), len(episodes), device)
+    torch.manual_seed(0)
+    out.start(*recorded_start(data, episodes, starts, count, device), out.noise(count))
+    return out
 
 
 def recorded_start(

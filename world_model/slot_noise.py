@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from world_model.config import WindowConfig
-from world_model.schedule import staircase
+from world_model.schedule import staircase, warped
 
 SIGMA_JITTER: Final = 0.04
 LIFTED_SHARE: Final = 0.3
@@ -74,4 +74,4 @@ class EvenNoise:
     def sigmas(self, shape: torch.Size) -> Tensor:
         """Return levels (B, P, T), warped like the staircase's."""
         steps = torch.rand(*shape[:2], 1, device=self.device)
-        return (self.shift * steps / (1 + (self.shift - 1) * steps)).expand(shape)
+        return warped(steps, self.shift).expand(shape)

@@ -110,7 +110,7 @@ class Trainer:
         self.history: list[dict[str, float]] = []
         self.config: dict[str, Any] = {}
         self._live: dict[str, Tensor] = {}
-        self._passed = {name: tensor.clone() for name, tensor in self.ema.items()}
+        self._passed = _copied(self.ema)
 
     @property
     def position(self) -> int:
@@ -139,7 +139,7 @@ class Trainer:
         self.step, self.history = state["step"], state["history"]
         self.seconds = state.get("seconds", 0.0)  # not in checkpoints of older versions
         self.objection = state.get("objection", "")
-        self._passed = {name: tensor.clone() for name, tensor in self.ema.items()}
+        self._passed = _copied(self.ema)
         return True
 
     def run(self, config: dict[str, Any]) -> None:
@@ -193,7 +193,7 @@ class Trainer:
 
     def finish(self, module: nn.Module) -> None:
         """Add `module`'s weights to the checkpoint as the final ones, and put the trained back."""
-        final = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+        final = _copied(module.state_dict())
         self.live()
         self._save({"final": final})
 
@@ -213,7 +213,7 @@ class Trainer:
 
     def ema_module(self) -> nn.Module:
         """Return the task's module holding the EMA weights; `live` puts the trained ones back."""
-        self._live = {name: tensor.clone() for name, tensor in self._named().items()}
+        self._live = _copied(self._named())
         self.module.load_state_dict(self.ema)
         return self.module.eval()
 
@@ -245,7 +245,11 @@ class Trainer:
         if self.objection:
             tqdm.write(f"{self.task.name}: stopped at step {self.step}: {self.objection}")
             self.ema = self._passed
-        self._passed = {name: tensor.clone() for name, tensor in self.ema.items()}
+        self._passed = _copied(self.ema)
+
+
+def _copied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in tensors.items()}
 
 
 def plot_losses(history: list[dict[str, float]], path: Path) -> None:

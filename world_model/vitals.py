@@ -19,8 +19,7 @@ from world_model.data import Recording
 from world_model.dit import RollingDiT
 from world_model.footage import Footage
 from world_model.inverse_dynamics import ActionJudge
-from world_model.rolling import RollingStep, RollOut
-from world_model.self_forcing import recorded_start
+from world_model.self_forcing import rolling_from
 
 WORLDS: Final = 8
 TICKS: Final = 32
@@ -67,10 +66,7 @@ class VitalsGuard:
     def measure(self, dit: RollingDiT) -> Vitals:
         """Let a network play, always from the same moments and noise."""
         data, device = self._footage, self._device
-        torch.manual_seed(0)
-        out = RollOut(RollingStep(dit), WORLDS, device)
-        start = recorded_start(data, self._episodes, self._starts, self._count, device)
-        out.start(*start, out.noise(self._count))
+        out = rolling_from(dit, data, self._episodes, self._starts, device)
         judges = [ActionJudge(level) for level in self._levels]
         answers, energies = [], []
         for tick in range(self._ticks):
