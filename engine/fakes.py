@@ -113,9 +113,10 @@ class FakeWorld:
         return self._frame
 
     @property
-    def strayed(self) -> tuple[float, float]:
-        """A little more than at the start."""
-        return 0.03, 0.02
+    def places(self) -> NDArray[np.int64]:
+        """The square is the only actor, and has one drawing."""
+        left, top = self.position_px
+        return np.array([[top, left, 0]])
 
     def in_flight(self) -> NDArray[np.uint8]:
         """Two grey squares."""

@@ -73,10 +73,30 @@ class Inside(Protocol):
     @property
     def cache_fill(self) -> tuple[int, int]: ...
 
-    @property
-    def strayed(self) -> tuple[float, float]: ...
-
     def in_flight(self) -> NDArray[np.uint8]: ...
+
+
+class Reading(Protocol):
+    """What a drift meter has read; see `world_model.drift_meter`."""
+
+    @property
+    def quality(self) -> float | None: ...
+
+    @property
+    def explained(self) -> int: ...
+
+    @property
+    def asked(self) -> int: ...
+
+
+class Meter(Protocol):
+    """Watches how sound the last ten seconds of a dream are."""
+
+    def restart(self) -> None: ...
+
+    def see(self, frame: NDArray[np.uint8], held: NDArray[np.bool_]) -> None: ...
+
+    def reading(self) -> Reading: ...
 
 
 class NullHud:
@@ -84,6 +104,9 @@ class NullHud:
 
     def toggle(self) -> None:
         """There is nothing to show or hide."""
+
+    def see(self, frame: NDArray[np.uint8], action: NDArray[np.bool_]) -> None:
+        """Look away."""
 
     def draw(self, action: NDArray[np.bool_], *, paused: bool) -> None:
         """Draw nothing."""
@@ -102,18 +125,25 @@ def speed_line(log: TickLog, missed: int) -> str:
     )
 
 
-def detail_lines(log: TickLog, world: Inside) -> list[str]:
+def detail_lines(log: TickLog, world: Inside, drift: Reading) -> list[str]:
     """Say what one line had no room for: the way of a key, the backend, the cache, the drift."""
     action_ms = log.action_ms(_RECENT_TICKS)
     held, places = world.cache_fill
     keys = [f"key to present {np.median(action_ms):.1f} ms"] if action_ms.size else []
-    now, start = world.strayed
     return [
         *keys,
         f"{world.backend}, cache {held} of {places} frames",
         *filter(None, [world.note]),
-        f"not scenery {now:.1%}, at the start {start:.1%}",
+        drift_line(drift),
     ]
+
+
+def drift_line(drift: Reading) -> str:
+    """Say how sound the last ten seconds were."""
+    if drift.quality is None:
+        return "10 s: ..."
+    explained = f"keys explain {drift.explained} of {drift.asked} moves"
+    return f"10 s: quality {drift.quality:.1%}, {explained}"
 
 
 class PygameHud:
@@ -125,6 +155,7 @@ class PygameHud:
         *,
         buttons: Sequence[str],
         world: Inside,
+        meter: Meter,
         log: TickLog,
         spans: Timed,
         pacer: Pace,
@@ -133,6 +164,7 @@ class PygameHud:
     ) -> None:
         self._canvas = canvas
         self._world = world
+        self._meter = meter
         self._log = log
         self._spans = spans
         self._pacer = pacer
@@ -150,7 +182,13 @@ class PygameHud:
     def toggle(self) -> None:
         """Show more, or after everything nothing."""
         self.mode = Mode((self.mode + 1) % len(Mode))
+        self._meter.restart()
         self._refresh_at_ns = 0
+
+    def see(self, frame: NDArray[np.uint8], action: NDArray[np.bool_]) -> None:
+        """Take in the frame (H, W, 3) of a tick, and what caused it."""
+        if self.mode is Mode.FULL:
+            self._meter.see(frame, action)
 
     def draw(self, action: NDArray[np.bool_], *, paused: bool) -> None:
         """Draw over what was blitted."""
@@ -178,7 +216,8 @@ class PygameHud:
             return
         parts = [self._text(speed_line(self._log, self._pacer.missed))]
         if self.mode is Mode.FULL:
-            parts += [self._text(line) for line in detail_lines(self._log, self._world)]
+            details = detail_lines(self._log, self._world, self._meter.reading())
+            parts += [self._text(line) for line in details]
             parts += self._stage_bars()
         self._panel_surface = self._panel([*parts, self._text("")])
         self._refresh_at_ns = now_ns + REFRESH_NS

@@ -58,8 +58,9 @@ class World(Protocol):
         """How many finished frames the cache holds, and how many it can hold."""
 
     @property
-    def strayed(self) -> tuple[float, float]:
-        """Share of the frame that does not look like the scenery: now, and at the start."""
+    def places(self) -> NDArray[np.int64]:
+        """Where actors are in the last finished frame, (A, 3): top, left and drawing; the player
+        first."""
 
     @property
     def accelerator(self) -> Accelerator: ...
@@ -107,6 +108,8 @@ class Hud(Protocol):
     """Numbers drawn over the frame between blit and present."""
 
     def toggle(self) -> None: ...
+
+    def see(self, frame: Frame, action: Action) -> None: ...
 
     def draw(self, action: Action, *, paused: bool) -> None: ...
 
@@ -246,6 +249,7 @@ class Session:
         self._spans.mark("download")
         self._display.blit(self._frame)
         self._spans.mark("scale")
+        self._hud.see(self._frame, sample.action)
         self._hud.draw(sample.action, paused=self._paused)
         self._spans.mark("hud")
         ready_ns = self._clock.now_ns()

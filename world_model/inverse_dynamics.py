@@ -43,9 +43,11 @@ class ActionJudge:
         None where that cannot be asked: it was not found now or in the two frames before, an enemy
         may have put it back to the start, or all buttons lead to the same place.
         """
+        if player is None:
+            self.forget()
+            return None
         last, self._last = self._last, player
-        if last is None or player is None:
-            self._speeds = frozenset()
+        if last is None:
             return None
         if not self._speeds:
             self._speeds = self._guess(last, player)
@@ -57,6 +59,10 @@ class ActionJudge:
         self._speeds = explained or self._guess(last, player)
         caught = not explained and player == self._spawn
         return bool(explained) if matters and not caught else None
+
+    def forget(self) -> None:
+        """Start anew: what comes next need not follow on what came last."""
+        self._last, self._speeds = None, frozenset()
 
     def _outcomes(self, last: Place) -> list[list[tuple[Place, tuple[int, int, bool]]]]:
         """Play every combination of buttons from every hypothesis: places and speeds after it."""

@@ -27,8 +27,6 @@ Frame = NDArray[np.uint8]
 Buffers = Mapping[str, NDArray[Any]]
 
 CONFIG_FILE: Final = "config.json"
-LEAST_APART: Final = 0.05
-"""Root mean square difference from which on a cell does not look like the scenery."""
 GRAPHS: Final = ("step", "decode", "encode")
 
 
@@ -164,7 +162,6 @@ class RollingWorld:
         self._to_colour, self._black = self._colours()
         self._seed = self._tick = self._draws = 0
         self._start: Frame = np.zeros((0, *config.frame_shape), np.uint8)
-        self._strayed_at_start = 0.0
 
     @property
     def start_frames(self) -> int:
@@ -238,7 +235,6 @@ class RollingWorld:
             if i < len(resting) - 1:
                 self._advance()
                 self._trail[0, 1] = self._trail[0, 2]
-        self._strayed_at_start = _unlike(latents, self._windows[self._tick % 2][0, 0])
         if self._resident is not None:
             self._start_on(self._resident)
         return self._frame
@@ -301,14 +297,13 @@ class RollingWorld:
         return int((self._index.ages > 0).sum()), len(self._index.ages)
 
     @property
-    def strayed(self) -> tuple[float, float]:
-        """Share of cells that do not look like the scenery: in the last finished frame, and in the
-        one that the session started on.
-
-        A drift meter that needs no truth: what lives covers a few cells, and hardly ever more.
-        """
-        window = self._window[0]
-        return _unlike(window[3], window[0]), self._strayed_at_start
+    def places(self) -> NDArray[np.int64]:
+        """Where actors are in the last finished frame, (A, 3): top, left and drawing; the player
+        first. A view, or a resident's copy."""
+        if self._resident is not None:
+            self._resident.fetch({"trail": self._trail})
+        places: NDArray[np.int64] = self._trail[0, 2]
+        return places
 
     def in_flight(self) -> Frame:
         """Return small pictures (T, h, w, 3) of the frames in flight, the head first.
@@ -432,12 +427,6 @@ class RollingWorld:
         levels = self._levels.reshape(-1, 1, 1, 1)
         np.multiply(1 - levels, latents, out=window)
         window[:, : self._noise.shape[2]] += levels * self._noise[0]
-
-
-def _unlike(latents: Array, scenery: Array) -> float:
-    """Return the share of cells in which latents (48, h, w) are not those of the scenery."""
-    apart = np.square(latents - scenery).mean(0)
-    return float((apart > LEAST_APART**2).mean())
 
 
 def read_config(directory: Path) -> WorldConfig:

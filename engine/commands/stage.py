@@ -31,6 +31,7 @@ from games.platformer.level import FRAME
 from games.platformer.sprites import hero_sprites
 from games.platformer.themes import Palette
 from games.scene import Scene, start_frames
+from world_model.drift_meter import DriftMeter
 
 RANDOM = "random"
 MOST_TICKS_LOGGED = 1 << 16
@@ -113,14 +114,15 @@ class _Stage:
         pacer, spans = self._pacer(), self._spans(log)
         if self.plan.measured:
             self.world.accelerator.watch()
+        frames = start_frames(self.scene, self.world.start_frames)
         session = Session(
             self.world,
-            start_frames(self.scene, self.world.start_frames),
+            frames,
             scene=self.scene.name,
             seed=self._seed,
             source=self._source(script),
             display=self.window or HeadlessDisplay(),
-            hud=self._hud(log, pacer, spans),
+            hud=self._hud(frames[1], log, pacer, spans),
             recorder=self._recorder(),
             pacer=pacer,
             clock=self.clock,
@@ -164,13 +166,14 @@ class _Stage:
             return StageSpans(log.capacity, self.clock)
         return NullSpans() if self.window is None else StageSpans(HUD_TICKS, self.clock)
 
-    def _hud(self, log: TickLog, pacer: Pacer, spans: Spans) -> Hud:
+    def _hud(self, scenery: NDArray[np.uint8], log: TickLog, pacer: Pacer, spans: Spans) -> Hud:
         if self.window is None:
             return NullHud()
         return PygameHud(
             self.window,
             buttons=self.world.buttons,
             world=self.world,
+            meter=DriftMeter(self.world, self.scene.level, scenery),
             log=log,
             spans=spans,
             pacer=pacer,

@@ -13,10 +13,31 @@ from engine.hud import REFRESH_NS, Mode, NullHud, PygameHud, detail_lines, speed
 from engine.profiling.spans import STAGES, StageSpans
 from engine.profiling.ticklog import TickLog
 from engine.pygame_display import PygameDisplay
+from world_model.drift_meter import Reading
 
 BUTTONS = ("left", "right", "jump")
 NOTHING = np.zeros(3, np.bool_)
 MS = 1_000_000
+
+
+SOUND = Reading(1.0, 40, 40)
+
+
+class FakeMeter:
+    """Reads the same, and keeps what it was shown."""
+
+    def __init__(self) -> None:
+        self.restarts = 0
+        self.seen: list[list[bool]] = []
+
+    def restart(self) -> None:
+        self.restarts += 1
+
+    def see(self, frame: NDArray[np.uint8], held: NDArray[np.bool_]) -> None:
+        self.seen.append(held.tolist())
+
+    def reading(self) -> Reading:
+        return SOUND
 
 
 def busy_log() -> TickLog:
@@ -33,12 +54,13 @@ class Setting:
         self.window = PygameDisplay((384, 384), "test")
         self.window.surface.fill(0)
         self.clock = FakeClock(look_ns=0)
-        self.log = busy_log()
+        self.log, self.meter = busy_log(), FakeMeter()
         self.spans = StageSpans(8, self.clock)
         self.hud = PygameHud(
             self.window,
             buttons=BUTTONS,
             world=FakeWorld(),
+            meter=self.meter,
             log=self.log,
             spans=self.spans,
             pacer=SimpleNamespace(missed=3, period_ms=50.0),
@@ -66,15 +88,16 @@ def test_one_line_says_speed_spread_and_lateness() -> None:
 
 def test_details_name_the_way_of_a_key_the_backend_the_cache_and_the_drift() -> None:
     log = busy_log()
-    assert detail_lines(log, FakeWorld()) == [
+    assert detail_lines(log, FakeWorld(), SOUND) == [
         "fake, cache 1 of 3 frames",
-        "not scenery 3.0%, at the start 2.0%",
+        "10 s: quality 100.0%, keys explain 40 of 40 moves",
     ]
+    assert detail_lines(log, FakeWorld(), Reading(None, 0, 0))[-1] == "10 s: ..."
     fallen_back = FakeWorld()
     fallen_back.note = "tensorrt cannot play fake (no NVIDIA GPU here)"
-    assert detail_lines(log, fallen_back)[1] == fallen_back.note
+    assert detail_lines(log, fallen_back, SOUND)[1] == fallen_back.note
     log.add(work_ns=30 * MS, presented_ns=9_000 * MS, event_ns=8_979 * MS)
-    assert detail_lines(log, FakeWorld())[0] == "key to present 21.0 ms"
+    assert detail_lines(log, FakeWorld(), SOUND)[0] == "key to present 21.0 ms"
 
 
 def test_every_press_shows_more_and_the_last_one_nothing(setting: Setting) -> None:
@@ -87,6 +110,18 @@ def test_every_press_shows_more_and_the_last_one_nothing(setting: Setting) -> No
     assert lit == sorted(set(lit)), "each shows more than the one before"
     setting.hud.toggle()
     assert not setting.draw().any()
+
+
+def test_only_the_full_hud_has_the_drift_measured_and_each_change_of_mode_begins_anew(
+    setting: Setting,
+) -> None:
+    jump = np.array([False, False, True])
+    for mode in Mode:
+        assert setting.hud.mode is mode
+        setting.hud.see(np.zeros((4, 4, 3), np.uint8), jump)
+        setting.hud.toggle()
+    assert setting.meter.seen == [[False, False, True]]
+    assert setting.meter.restarts == len(Mode)
 
 
 def test_the_graph_grows_with_every_frame(setting: Setting) -> None:
@@ -138,4 +173,5 @@ def test_a_pause_is_said_even_when_hidden(setting: Setting) -> None:
 def test_the_null_hud_draws_nothing() -> None:
     hud = NullHud()
     hud.toggle()
+    hud.see(np.zeros((4, 4, 3), np.uint8), NOTHING)
     hud.draw(NOTHING, paused=True)

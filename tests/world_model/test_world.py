@@ -428,18 +428,15 @@ def test_the_cache_says_how_full_it_is(
     assert world.cache_fill == (tiny.window.cache_frames, tiny.window.cache_frames)
 
 
-def test_what_has_strayed_from_the_scenery_is_told_for_now_and_for_the_start(
-    world: RollingWorld, backend: FakeBackend, start: NDArray[np.uint8]
+def test_it_says_where_the_actors_of_the_last_finished_frame_are(
+    world: RollingWorld, start: NDArray[np.uint8], tiny: WorldConfig
 ) -> None:
-    start[1:] = 100
     world.reset(start, seed=SEED)
-    assert world.strayed == (0.0, 0.0)
-    for held in HELD:
-        world.step(held)
-    assert world.strayed == (1.0, 0.0), "the fake backend's frames are all noise"
-    start[-1] = 200
-    world.reset(start, seed=SEED)
-    assert world.strayed[1] == 1.0
+    at_start = world.places.copy()
+    assert at_start.shape == (tiny.cast.actors, 3)
+    world.step(HELD[0])
+    assert np.array_equal(world.places, world.memory["trail"][0, 2])
+    assert not np.array_equal(world.places, at_start), "the fake backend moves all"
 
 
 def test_frames_in_flight_are_shown_in_their_cells_mean_colour(tiny: WorldConfig) -> None:
