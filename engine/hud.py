@@ -142,8 +142,7 @@ def drift_line(drift: Reading) -> str:
     """Say how sound the last ten seconds were."""
     if drift.quality is None:
         return "10 s: ..."
-    explained = f"keys explain {drift.explained} of {drift.asked} moves"
-    return f"10 s: quality {drift.quality:.1%}, {explained}"
+    return f"10 s: quality {drift.quality:.1%}, keys {drift.explained} of {drift.asked}"
 
 
 class PygameHud:

@@ -22,9 +22,9 @@ from world_model.metrics import tile_quality, touched_tiles
 
 STRETCH_TICKS: Final = 20
 STRETCHES: Final = 10
-JUDGED_TICKS: Final = 6
+JUDGED_TICKS: Final = 5
 """At the start of each stretch; the first two of them only tell how fast the player is."""
-SEEN_TICKS: Final = (10, 15, 19)
+SEEN_TICKS: Final = (9, 17)
 """Those of a stretch whose pictures are judged."""
 
 

@@ -90,7 +90,7 @@ def test_details_name_the_way_of_a_key_the_backend_the_cache_and_the_drift() -> 
     log = busy_log()
     assert detail_lines(log, FakeWorld(), SOUND) == [
         "fake, cache 1 of 3 frames",
-        "10 s: quality 100.0%, keys explain 40 of 40 moves",
+        "10 s: quality 100.0%, keys 40 of 40",
     ]
     assert detail_lines(log, FakeWorld(), Reading(None, 0, 0))[-1] == "10 s: ..."
     fallen_back = FakeWorld()
