@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from games.platformer.physics import TICKS_PER_SECOND
 from world_model.ablation import Row
 from world_model.variants import VARIANTS
 
@@ -56,6 +57,18 @@ def _static_tiles(row: Row) -> float | None:
     return measured[-1] if measured else None
 
 
+def _drift_after(seconds: int) -> Callable[[Row], float | None]:
+    """Read the drift from the first ten seconds to those that end after so many seconds."""
+
+    def read(row: Row) -> float | None:
+        windows = row["evaluation"]["windows"]
+        at = seconds * TICKS_PER_SECOND // windows["ticks"] - 1
+        drifts: list[float | None] = windows["drift"]
+        return drifts[at] if at < len(drifts) else None
+
+    return read
+
+
 _PERCENT: Final = "{:.1%}"
 COLUMNS: Final = (
     Column("steps", lambda row: row["steps"], "{:.0f}"),
@@ -70,7 +83,12 @@ COLUMNS: Final = (
     Column("static tiles", _static_tiles, "{:.2%}", plotted=True),
     Column("PSNR at 16, dB", _measure("psnr_db", "16"), "{:.1f}", plotted=True),
     Column("PSNR at 64, dB", _measure("psnr_db", "64"), "{:.1f}", plotted=True),
-    Column("drift", _measure("drift"), "{:.2%}", plotted=True),
+    Column("events, F1", _measure("events", "all"), "{:.2f}", plotted=True),
+    Column("coins, F1", _measure("events", "coin"), "{:.2f}", plotted=True),
+    Column("coins counted", _measure("events", "counted", "coin"), "{:.0f}"),
+    Column("worst Frechet distance", _measure("frechet", "worst"), "{:.1f}", plotted=True),
+    Column("drift at 60 s", _drift_after(60), "{:.2%}", plotted=True),
+    Column("drift at 10 min", _drift_after(600), "{:.2%}"),
 )
 
 
@@ -92,7 +110,8 @@ def table(rows: Sequence[Row]) -> str:
             "",
             f"Made by `rollplay ablate`: every variant trained from scratch for {asked} (preset "
             f"`{first['preset']}`), exported, and played against the game on {first['levels']} "
-            f"levels that none was trained on, the long runs for {first['ticks']} ticks. Speed is "
+            f"levels that none was trained on, {first['long_levels']} of them for "
+            f"{first['ticks']} ticks. Speed is "
             "that of the bundles on ONNX Runtime, ticking in turn. Means over seeds; static tiles "
             f"after {tiles} ticks. What the measures mean says every world's model card.",
             "",

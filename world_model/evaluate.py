@@ -119,7 +119,6 @@ class Evaluation:
         """Return the results in JSON form; null where the runs were too short to tell."""
         asked = [lag for lag in self.lags if lag is not None]
         heroes = np.concatenate([trace.heroes for trace in self.long_traces])
-        drifts = [drift(trace.quality) for trace in self.long_traces]
         return {
             "world": self.world.name,
             "seed": self.plan.seed,
@@ -141,12 +140,12 @@ class Evaluation:
                 str(at): _rounded(median_or_none([t.static_tiles(at) for t in self.traces]))
                 for at in STATIC_AT
             },
-            "drift": _rounded(median_or_none([d for d in drifts if d is not None])),
+            "drift": self._drift(max(len(trace) for trace in self.long_traces)),
             **self._windows(),
         }
 
     def _windows(self) -> dict[str, Any]:
-        """What needs no truth beside it, in every ten seconds of the long runs."""
+        """What changes over time, in every ten seconds of the long runs."""
         stretches = range(max(len(trace) for trace in self.long_traces) // QUALITY_TICKS)
         frechet = [
             _rounded(median_or_none([_strangeness(trace, at) for trace in self.long_traces]))
@@ -160,10 +159,16 @@ class Evaluation:
             },
             "windows": {
                 "ticks": QUALITY_TICKS,
+                "drift": [self._drift((at + 1) * QUALITY_TICKS) for at in stretches],
                 "frechet": frechet,
                 "action_accuracy": [self._explained_in(at) for at in stretches],
             },
         }
+
+    def _drift(self, ticks: int) -> float | None:
+        """Drift up to so many ticks, of the long runs that got as far."""
+        far = [trace.quality[:ticks] for trace in self.long_traces if len(trace) >= ticks]
+        return _rounded(median_or_none([d for d in map(drift, far) if d is not None]))
 
     def _explained_in(self, stretch: int) -> float | None:
         """Action accuracy in one stretch of ten seconds."""

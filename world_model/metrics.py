@@ -83,8 +83,8 @@ MEANINGS: Final = {
     "frechet": "Frechet distance, in grey levels of 255, between all 4x4 px patches of dream and "
     "true game, in the first, the last and the worst ten seconds of the long runs. Compares what "
     "patches look like on the whole, and no frame with another.",
-    "windows": "Frechet distance and action accuracy in each ten seconds of the long runs, one "
-    "after the other.",
+    "windows": "Drift, Frechet distance and action accuracy in each ten seconds of the long runs, "
+    "one after the other; drift from the first of them to that one.",
 }
 """What each entry of an evaluation means; medians are over levels."""
 

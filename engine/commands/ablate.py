@@ -56,7 +56,14 @@ PROBES = 32
     type=click.IntRange(1),
     default=1200,
     show_default=True,
-    help="Length of the long runs, on up to 4 of the levels; the others end after 200 ticks.",
+    help="Length of the long runs; the other levels are played for at most 200 ticks.",
+)
+@click.option(
+    "--long-levels",
+    type=click.IntRange(0),
+    default=4,
+    show_default=True,
+    help="Number of levels that are played for --ticks.",
 )
 @click.option(
     "--seeds", type=click.IntRange(1), default=1, show_default=True, help="Runs of each variant."
@@ -80,6 +87,7 @@ def ablate(
     finder: Path,
     levels: int,
     ticks: int,
+    long_levels: int,
     seeds: int,
     threads: int | None,
     device: str | None,
@@ -103,7 +111,12 @@ def ablate(
         chosen = choose_variants(word.strip() for word in names.split(",") if word.strip())
         Recording.load(data)
         budget = {"steps": steps, "minutes": minutes, "preset": preset, "data": digest_of(data)}
-        played = {"levels": levels, "ticks": ticks, "finder": digest_of(weights_file(finder))}
+        played = {
+            "levels": levels,
+            "ticks": ticks,
+            "long_levels": min(long_levels, levels),
+            "finder": digest_of(weights_file(finder)),
+        }
         ablation = Ablation(out)
         asked = []
         for variant in chosen:
@@ -132,7 +145,7 @@ def _row(
 ) -> Row:
     """Train, export and evaluate one variant."""
     from export.onnx_export import write_bundle
-    from world_model.evaluate import DEFAULT_LONG_LEVELS, Plan, evaluate, held_out_courses
+    from world_model.evaluate import Plan, evaluate, held_out_courses
     from world_model.stages import Budget, train_variant
     from world_model.trained import load_dit
 
@@ -150,11 +163,10 @@ def _row(
     config, dit = load_dit(run, finder)
     write_bundle(replace(config, name=variant.name), dit, place / "bundle")
     world = _load(place / "bundle", variant.passes, threads)
-    levels = settings["levels"]
     plan = Plan(
-        courses=held_out_courses(levels, 0),
+        courses=held_out_courses(settings["levels"], 0),
         ticks=settings["ticks"],
-        long_levels=min(levels, DEFAULT_LONG_LEVELS),
+        long_levels=settings["long_levels"],
         probes=PROBES,
     )
     with progress_bar() as progress:

@@ -43,6 +43,7 @@ def test_a_perfect_world_scores_perfectly(perfect: dict[str, Any]) -> None:
     assert list(perfect["frechet"].values()) == pytest.approx([0] * 3, abs=1e-3)
     windows = perfect["ticks"] // perfect["windows"]["ticks"]
     assert perfect["windows"]["frechet"] == pytest.approx([0] * windows, abs=1e-3)
+    assert perfect["windows"]["drift"] == [None] + [0] * (windows - 1)
     assert set(perfect["windows"]["action_accuracy"]) <= {1.0, None}
     assert perfect["events"]["all"] == 1
     assert perfect["events"]["counted"]["ticks"] == 420 + 2 * 200
@@ -91,10 +92,13 @@ def test_tiles_that_wear_away_are_counted() -> None:
 
 def test_a_world_that_slowly_blurs_drifts_and_the_sooner_the_more() -> None:
     slow, fast = (
-        measured(BlurringWorld(COURSES, ticks=ticks), ticks=420, courses=COURSES[:1])["drift"]
-        for ticks in (2000, 420)
+        measured(BlurringWorld(COURSES, ticks=ticks), ticks=600, courses=COURSES[:1])
+        for ticks in (2000, 600)
     )
-    assert 0.01 < slow < fast < 0.6
+    assert 0.01 < slow["drift"] < fast["drift"] < 0.6
+    none, later, last = fast["windows"]["drift"]
+    assert none is None, "nothing to compare with"
+    assert 0 < later < last == fast["drift"]
 
 
 def test_a_blurred_dream_is_strange_without_being_compared_frame_by_frame() -> None:
