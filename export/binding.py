@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from world_model.backend import Buffers
 from world_model.errors import WorldError
-from world_model.world import Buffers
 
 SCOPES: Final = "pkg.torch.onnx.name_scopes"
 """Under this key every node of a graph says which modules it belongs to."""

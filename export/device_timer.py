@@ -12,7 +12,7 @@ from typing import Final, Generic, Protocol, Self, TypeVar
 import numpy as np
 
 from world_model.accelerator import GraphRun
-from world_model.world import GRAPHS
+from world_model.backend import GRAPHS
 
 PAIRS: Final = 2
 """A tick runs two graphs, so each pair of events is read when the next tick needs it again."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from export.device import Engine
-from world_model.world import Operator
+from world_model.backend import Operator
 
 
 class LayerLog:

@@ -13,8 +13,10 @@ from typing import Final
 from export import gpu
 from export.fastest import choose
 from export.onnxruntime_backend import CUDA, TENSORRT_RTX, OnnxRuntimeBackend
+from world_model.backend import Backend, Resident
+from world_model.bundle import read_config
 from world_model.errors import WorldError
-from world_model.world import Backend, Resident, RollingWorld, read_config
+from world_model.world import RollingWorld
 
 Open = Callable[[Path, int | None, bool], Backend]
 """Opens the graphs of a bundle: on so many threads, and whether operators log their times."""

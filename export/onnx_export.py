@@ -21,11 +21,11 @@ from torch import Tensor, nn
 
 from export.binding import SCOPES
 from export.graphs import STEP_OUTPUTS, CodecGraph, StepGraph, step_inputs
+from world_model.bundle import CONFIG_FILE, read_config
 from world_model.config import WorldConfig
 from world_model.dit import RollingDiT
 from world_model.errors import WorldError
 from world_model.weights import WEIGHTS_FILE, read_weights
-from world_model.world import CONFIG_FILE, read_config
 
 M = TypeVar("M", bound=nn.Module)
 OPSET: Final = 20

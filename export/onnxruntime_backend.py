@@ -18,8 +18,8 @@ import onnxruntime as ort
 
 from export.binding import check_fit, followed_by, graph_path
 from world_model.accelerator import NoAccelerator
+from world_model.backend import GRAPHS, Buffers, Operator
 from world_model.errors import BackendError, WorldError
-from world_model.world import GRAPHS, Buffers, Operator
 
 LOG_ERRORS: Final = 3
 CPU: Final = "CPUExecutionProvider"

@@ -15,8 +15,8 @@ import openvino
 from export.binding import check_fit, followed_by, graph_path
 from export.onnxruntime_backend import default_threads
 from world_model.accelerator import NoAccelerator
+from world_model.backend import GRAPHS, Buffers, Operator
 from world_model.errors import WorldError
-from world_model.world import GRAPHS, Buffers, Operator
 
 
 class OpenVinoBackend:

@@ -31,8 +31,10 @@ from export.binding import followed_by, graph_path
 from export.onnx_export import halve_weights
 from export.onnxruntime_backend import OnnxRuntimeBackend
 from export.tensorrt_graph import is_exact
+from world_model.backend import GRAPHS, Buffers
+from world_model.bundle import CONFIG_FILE, read_config
 from world_model.errors import WorldError
-from world_model.world import CONFIG_FILE, GRAPHS, Buffers, RollingWorld, read_config
+from world_model.world import RollingWorld
 
 MATRICES: Final = ("MatMul", "Gemm")
 CONVOLUTIONS: Final = ("Conv",)

@@ -17,7 +17,7 @@ from export.device import Device, Engine, Tensor, Work
 from export.layers import LayerLog
 from export.ring import Ring
 from export.tensorrt_graph import CACHES, frame_name
-from world_model.world import Buffers, Frame, Operator
+from world_model.backend import Buffers, Frame, Operator
 
 UP: Final = ("actions", "noise", "ages")
 FIXED: Final = ("sigmas", "cast", "head")

@@ -15,8 +15,8 @@ from typing import Any, Final, Protocol
 from export import store
 from export.tensorrt_graph import FLOAT32, prepare
 from export.tensorrt_library import Library, Log
+from world_model.backend import GRAPHS
 from world_model.errors import WorldError
-from world_model.world import GRAPHS
 
 TARGETS: Final[Mapping[str, str]] = {
     "rtx20": "SM75",

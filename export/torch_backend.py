@@ -22,7 +22,7 @@ from export.device_timer import DeviceTimer
 from export.graphs import STEP_OUTPUTS, CodecGraph, StepGraph, step_inputs
 from export.onnx_export import read_network
 from world_model.accelerator import Accelerator, NoAccelerator
-from world_model.world import Buffers, Operator
+from world_model.backend import Buffers, Operator
 
 _MARK: Final = "rollplay: "
 

@@ -15,8 +15,8 @@ import torch
 
 from export.graphs import STEP_OUTPUTS, CodecGraph, StepGraph, step_inputs
 from export.onnx_export import read_network
+from world_model.backend import Buffers, Frame, Operator
 from world_model.errors import BackendError
-from world_model.world import Buffers, Frame, Operator
 
 UP: Final = ("actions", "noise", "ages")
 NEW: Final = {"cache_k": "k", "cache_v": "v"}

@@ -10,10 +10,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from world_model.backend import Backend
 from world_model.config import WorldConfig
 from world_model.errors import ConfigError
 from world_model.schedule import staircase
-from world_model.world import Backend, RollingWorld
+from world_model.world import RollingWorld
 
 
 class SampledWorld(RollingWorld):

@@ -7,6 +7,7 @@ from typing import Final
 
 from torch import Tensor
 
+from world_model.bundle import CONFIG_FILE, read_config
 from world_model.checkpoint import TENSORS, load_checkpoint
 from world_model.config import WorldConfig
 from world_model.distill import DistillTask
@@ -15,7 +16,6 @@ from world_model.errors import DataError
 from world_model.train_finder import FinderTask
 from world_model.train_world import WorldTask
 from world_model.weights import WEIGHTS_FILE, read_weights
-from world_model.world import CONFIG_FILE, read_config
 
 TEACHER: Final = "teacher"
 WORLDS: Final = {WorldTask.name: "", DistillTask.name: "student."}

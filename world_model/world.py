@@ -6,90 +6,21 @@ torch twin, for training, is `rolling.RollOut`; a test holds the two equal over 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from world_model.accelerator import Accelerator
 from world_model.actions import MARKS, encode_actions
+from world_model.backend import Backend, Frame, Resident
 from world_model.cache import CacheIndex, Sink
 from world_model.cast import locate, read_cast
 from world_model.config import WorldConfig
-from world_model.errors import BackendError, ConfigError, WorldError
+from world_model.errors import BackendError, WorldError
 from world_model.schedule import Raised, raised, tick_noise, window_sigmas
 
 Array = NDArray[np.float32]
-Frame = NDArray[np.uint8]
-Buffers = Mapping[str, NDArray[Any]]
-
-CONFIG_FILE: Final = "config.json"
-GRAPHS: Final = ("step", "decode", "encode")
-
-
-class Operator(NamedTuple):
-    """One run of one node of a graph; times as of `time.perf_counter_ns`."""
-
-    graph: str
-    kind: str
-    began_ns: int
-    ended_ns: int
-
-
-class Backend(Protocol):
-    """Runs a world's fixed-shape graphs."""
-
-    name: str
-
-    @property
-    def accelerator(self) -> Accelerator: ...
-
-    def bind(
-        self,
-        graph: str,
-        inputs: Buffers,
-        outputs: Buffers,
-        *,
-        computed: Callable[[], object] | None = None,
-    ) -> Callable[[], None]:
-        """Return a call that runs `graph` from and into these very arrays.
-
-        `computed` is called in each run, between the graph and the copy of its outputs from the
-        device; on a CPU nothing is copied, and it comes last.
-        """
-
-    def operators(self) -> Sequence[Operator]:
-        """Stop logging operators, and return those that ran; empty where none were logged."""
-
-
-class Resident(Protocol):
-    """Keeps a session's memory where its graphs run, such as on a GPU, and ticks there.
-
-    Every call raises BackendError where the device fails.
-    """
-
-    name: str
-
-    def start(self, memory: Buffers) -> None:
-        """Take over `window`, `trail`, `cache_k`, `cache_v`, `cast` and `sigmas` of a session."""
-
-    def tick(self, inputs: Buffers) -> None:
-        """Run `step` and `decode` on `actions`, `noise` and `ages`; returns when they are done."""
-
-    def keep(self, places: tuple[int, ...]) -> None:
-        """Put the frame that left the window with the last tick at these places of the cache."""
-
-    def show(self, frame: Frame) -> None:
-        """Copy the frame of the last tick, (1, H, W, 3)."""
-
-    def fetch(self, memory: Buffers) -> None:
-        """Copy what the next tick starts from, and the last `head`, into arrays of these names."""
-
-    def operators(self) -> Sequence[Operator]:
-        """Return the operators that ran; empty where none were logged."""
 
 
 class Spans(Protocol):
@@ -427,16 +358,3 @@ class RollingWorld:
         levels = self._levels.reshape(-1, 1, 1, 1)
         np.multiply(1 - levels, latents, out=window)
         window[:, : self._noise.shape[2]] += levels * self._noise[0]
-
-
-def read_config(directory: Path) -> WorldConfig:
-    """Read a bundle's config; raises WorldError naming the file and the cure."""
-    path = directory / CONFIG_FILE
-    if not directory.is_dir():
-        raise WorldError(f"{directory}: no such world; `rollplay export` makes one")
-    try:
-        return WorldConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise WorldError(f"{path}: missing; a world bundle needs it") from None
-    except (OSError, ValueError, ConfigError) as error:
-        raise WorldError(f"{path}: {error}") from None

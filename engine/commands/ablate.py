@@ -184,8 +184,8 @@ def _load(bundle: Path, passes: int, threads: int | None) -> World:
     """Open a bundle on ONNX Runtime, to take so many passes a frame."""
     from export.loading import load_world
     from export.onnxruntime_backend import OnnxRuntimeBackend
+    from world_model.bundle import read_config
     from world_model.sampling import SampledWorld
-    from world_model.world import read_config
 
     if passes == 1:
         return load_world(bundle, threads=threads)

@@ -127,7 +127,7 @@ def _gflop(world: str) -> float | None:
         return None
     from export.capacity import step_work
     from games.scene import bundle_directory
-    from world_model.world import read_config
+    from world_model.bundle import read_config
 
     directory = bundle_directory(world)
     return step_work(read_config(directory))[0] if directory.is_dir() else None

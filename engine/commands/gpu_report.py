@@ -33,7 +33,7 @@ def write_gpu_report(path: Path, *, ticks: int, rounds: int) -> None:
     from export.large import NAME, large, write_random_bundle
     from export.loading import DEFAULT, ON_GPU
     from games.scene import bundle_directory
-    from world_model.world import read_config
+    from world_model.bundle import read_config
 
     if not gpu.has_driver():
         raise DeviceError(f"{gpu.NO_DRIVER}: a GPU report is about an NVIDIA GPU")
@@ -63,7 +63,7 @@ def measured(
     from engine.profiling.bench import measure
     from engine.profiling.peaks import peak_gflops
     from export.capacity import step_work
-    from world_model.world import read_config
+    from world_model.bundle import read_config
 
     config = read_config(directory)
     work, start = step_work(config)[0], partial(_noise, config.frame_shape)

@@ -15,8 +15,9 @@ from export.loading import load_world
 from export.onnxruntime_backend import OnnxRuntimeBackend
 from export.tensorrt_backend import open_ticks
 from export.tensorrt_library import layer_timer
+from world_model.backend import Operator
 from world_model.errors import BackendError
-from world_model.world import Operator, RollingWorld
+from world_model.world import RollingWorld
 
 MS = 1_000_000
 

@@ -26,13 +26,13 @@ from export.onnx_export import (
 )
 from export.parity import TorchSession
 from world_model.actions import encode_actions
+from world_model.bundle import CONFIG_FILE
 from world_model.cast import NOWHERE, read_cast
 from world_model.codec import VALUES
 from world_model.errors import WorldError
 from world_model.painter import Painter
 from world_model.rolling import RollingStep, RollOut
 from world_model.schedule import tick_noise
-from world_model.world import CONFIG_FILE
 
 GRAPHS = ("step", "decode", "encode")
 # What TensorRT's ONNX parser accepts, of which these graphs may use any.

@@ -14,8 +14,8 @@ from engine.commands.tensorrt import TARGET_NAMES
 from export.tensorrt_engines import TARGETS, Builder, EngineFile, build_engines
 from export.tensorrt_library import RTX, find_library
 from games.scene import WORLDS
+from world_model.backend import GRAPHS
 from world_model.errors import BackendError, WorldError
-from world_model.world import GRAPHS
 
 
 class FakeBuild:

@@ -9,7 +9,7 @@ import pytest
 from export.tensorrt_engines import Builder
 from export.tensorrt_graph import FLOAT32, REDUCED, prepare
 from export.tensorrt_library import find_library
-from world_model.world import GRAPHS
+from world_model.backend import GRAPHS
 
 trt: Any = pytest.importorskip("tensorrt_rtx_bindings")
 

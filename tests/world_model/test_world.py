@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 
 from world_model.accelerator import NoAccelerator
 from world_model.actions import encode_actions
+from world_model.backend import Buffers
+from world_model.bundle import CONFIG_FILE, read_config
 from world_model.cache import REFRESH_TICKS
 from world_model.cast import NOWHERE, read_cast
 from world_model.config import WindowConfig, WorldConfig
 from world_model.errors import ConfigError, WorldError
 from world_model.sampling import SampledWorld
 from world_model.schedule import raised, staircase, tick_noise, window_sigmas
-from world_model.world import CONFIG_FILE, Buffers, RollingWorld, read_config
+from world_model.world import RollingWorld
 
 SEED = 11
 HELD = np.array([[0, 1, 0], [0, 1, 1], [0, 0, 0], [1, 0, 0], [1, 0, 1]], np.bool_)

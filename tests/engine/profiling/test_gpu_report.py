@@ -15,8 +15,8 @@ from engine.commands import gpu_report
 from export import gpu, large
 from export.loading import ON_GPU
 from games.scene import WORLDS
+from world_model.bundle import read_config
 from world_model.dit import RollingDiT
-from world_model.world import read_config
 
 SHIPPED = WORLDS / "platformer"
 
