@@ -24,7 +24,7 @@ from world_model.footage import load_footage
 from world_model.presets import PRESETS, DistillRun, Preset, WorldRun
 from world_model.slot_noise import EvenNoise, PassNoise, PlayedNoise, SlotNoise
 from world_model.train_finder import FinderTask
-from world_model.train_world import WorldTask
+from world_model.train_world import WORLD, WorldTask
 from world_model.trained import TEACHER, WORLDS, finder_weights, load_dit, trained
 from world_model.trainer import Guard, Plan, Task, Trainer
 from world_model.variants import Variant
@@ -101,7 +101,7 @@ def train_variant(
         run = variant.applied(budget.run(size.world, seed))
         trainer = _train_world(size, window, run, data, out, device)
         return out, trainer.step, trainer.seconds / 60
-    world, teacher, distilled = (out / name for name in ("world", TEACHER, DistillTask.name))
+    world, teacher, distilled = (out / name for name in (WORLD, TEACHER, DistillTask.name))
     half, quarter = budget.share(0.5), budget.share(0.25)
     run = variant.applied(half.run(size.world, seed))
     teaching = replace(run, plan=_gentler_plan(quarter.plan(size.distill.teacher, seed)))
@@ -147,9 +147,8 @@ def _train_world(
         motion_weight=run.motion_weight,
         noise=_noise(run, window, compute, teacher=teacher),
         compiled=size.compiled,
+        name=TEACHER if teacher else WORLD,
     )
-    if teacher:
-        task.name = TEACHER
     if beginning is not None:
         _begin(task.dit, beginning, trained(beginning, WORLDS)[1], ranks)
     return _run(task, run.plan, out, config, ranks)

@@ -39,6 +39,7 @@ BORROWING_COST = 0.03
 taken from the scenery, coins are wiped away, and nothing is learned any more."""
 CLIP_TICKS = 4
 CLIP_FRAMES = 6
+WORLD = "world"
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,8 @@ class CropConfig:
 
 class WorldTask:
     """Trains the rolling diffusion transformer on recorded play; not its finder, see
-    `train_finder`. `noise` is how slots are noised, if not as at play."""
-
-    name = "world"
+    `train_finder`. `noise` is how slots are noised, if not as at play; `name` says in checkpoints
+    what was trained."""
 
     def __init__(
         self,
@@ -74,7 +74,9 @@ class WorldTask:
         motion_weight: float = MOTION_WEIGHT,
         noise: SlotNoise | None = None,
         compiled: bool = False,
+        name: str = WORLD,
     ) -> None:
+        self.name = name
         longest = max(CLIP_FRAMES, config.window.finished_frames + SHEET_TICKS)
         if data.ticks < longest:
             raise DataError(

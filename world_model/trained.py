@@ -14,11 +14,11 @@ from world_model.distill import DistillTask
 from world_model.dit import RollingDiT
 from world_model.errors import DataError
 from world_model.train_finder import FinderTask
-from world_model.train_world import WorldTask
+from world_model.train_world import WORLD
 from world_model.weights import WEIGHTS_FILE, read_weights
 
 TEACHER: Final = "teacher"
-WORLDS: Final = {WorldTask.name: "", DistillTask.name: "student."}
+WORLDS: Final = {WORLD: "", DistillTask.name: "student."}
 """Runs that hold a world, and what its weights' names begin with there."""
 
 

@@ -13,6 +13,7 @@ from engine.commands.training_options import (
     from_option,
     out_option,
     preset_option,
+    run_options,
     run_seed_option,
     steps_option,
 )
@@ -27,13 +28,7 @@ def train() -> None:
 
 
 @train.command()
-@preset_option
-@data_option
-@out_option("runs/world")
-@from_option
-@steps_option
-@device_option
-@run_seed_option
+@run_options("runs/world")
 def world(
     *,
     preset: str,
@@ -53,13 +48,7 @@ def world(
 
 
 @train.command()
-@preset_option
-@data_option
-@out_option("runs/teacher")
-@from_option
-@steps_option
-@device_option
-@run_seed_option
+@run_options("runs/teacher")
 def teacher(
     *,
     preset: str,

@@ -41,6 +41,21 @@ run_seed_option = click.option(
 )
 
 
+def run_options(out: str) -> Callable[[Command], Command]:
+    """Return the options of a training run on a recording, whose directory is `out` if not told."""
+    options = (
+        preset_option, data_option, out_option(out), from_option, steps_option, device_option,
+        run_seed_option,
+    )  # fmt: skip
+
+    def decorated(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorated
+
+
 def out_option(default: str) -> Callable[[Command], Command]:
     """Return the option that names a run directory to write or to resume."""
     return click.option(
