@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from world_model.actions import DROPPED, UNKNOWN, mark_token
-from world_model.clips import ClipChooser
+from world_model.clips import CLIP_FRAMES, CLIP_TICKS, ClipChooser, recorded_clip
 from world_model.config import WorldConfig
-from world_model.crops import MOVED, crop, crop_places, moving_corners, open_edges
+from world_model.crops import MOVED, open_edges
 from world_model.device import Compute
 from world_model.dit import RollingDiT
 from world_model.dream_sheet import SHEET_TICKS, dream_sheet
@@ -37,8 +37,6 @@ NOISY_CONTEXT_SHARE = 0.3
 BORROWING_COST = 0.03
 """For taking a pixel from scenery or sink where it does not matter. With a tenth of it, all is soon
 taken from the scenery, coins are wiped away, and nothing is learned any more."""
-CLIP_TICKS = 4
-CLIP_FRAMES = 6
 WORLD = "world"
 
 
@@ -105,62 +103,46 @@ class WorldTask:
 
     def _held_branch_losses(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Train on recorded clips, whole or cropped to where something moves."""
-        device, window = self.compute.device, self.config.window
-        channels = self.config.codec.channels
+        window, channels = self.config.window, self.config.codec.channels
         cropped = rng.random() < self.crops.share
         batch = self.batch * self.crops.batch_factor if cropped else self.batch
-        episodes, starts = self._choose(rng, CLIP_FRAMES, batch)
-        frames = starts[:, None] + np.arange(CLIP_FRAMES)
-        heads = frames[:, -CLIP_TICKS:] + 1
-        rows = episodes[:, None]
-        times = np.pad(frames, ((0, 0), (1, 0)))
-        clean = self.data.gather(self.data.held[rows, times, 0], device)
-        plan = self.data.gather(self.data.held[rows, heads - 1, 1:], device)[:, :, :, :channels]
-        target = self.data.gather(self.data.held[rows, heads], device)
-        clean_actions = torch.from_numpy(
-            np.concatenate([self.data.actions[rows, 0], self.data.actions[rows, frames]], 1)
-        ).to(device)
-        keys = self.data.keys(np.broadcast_to(rows, heads.shape), heads).to(device)
-        clean_actions, keys = self._hide(clean_actions, keys)
-        sigmas = self.noise.sigmas(target.shape[:3])
+        moments = self._choose(rng, CLIP_FRAMES, batch)
+        clip = recorded_clip(self.data, *moments, self.compute.device)
+        actions, keys = self._hide(clip.actions, clip.keys)
+        sigmas = self.noise.sigmas(clip.target.shape[:3])
         if window.renoise:
-            changed = (self.data.actions[rows, heads] != self.data.actions[rows, heads - 1]).any(-1)
-            new = torch.from_numpy(changed).to(device)[..., None]
-            sigmas = torch.where(new, sigmas.clamp(min=window.renoise), sigmas)
-        scenery, cast = self.data.scenery(episodes, device), self.data.cast(episodes, device)
-        places = torch.from_numpy(self.data.places[rows, heads]).to(device)
-        trail = torch.from_numpy(self.data.places[rows, times, 0]).to(device)
-        corners, unknown = None, torch.zeros(1, dtype=torch.bool, device=device)
-        if cropped:
-            size = self.crops.tokens
-            corners = moving_corners(clean[:, -CLIP_TICKS:], target[:, :, 0], size)
-            places, trail = (crop_places(part, corners) for part in (places, trail))
-            clean, plan, target, scenery = (
-                crop(part, corners, size) for part in (clean, plan, target, scenery)
-            )
-            unknown = open_edges(corners, size, self.config.grid)[:, None, None]
-        context_sigma = self._context_sigmas(clean.shape[:2])
-        entering = torch.zeros_like(target[:, :, :1, :channels])
-        hidden = (
-            torch.cat([plan, entering], 2) if self.noise.planned else target[:, :, :, :channels]
-        )
+            raised = sigmas.clamp(min=window.renoise)
+            sigmas = torch.where(clip.changed[..., None], raised, sigmas)
+        clip = clip.cropped(self.crops.tokens) if cropped else clip
+        context_sigmas = self._context_sigmas(clip.clean.shape[:2])
+        hidden = clip.target[:, :, :, :channels]
+        if self.noise.planned:
+            entering = torch.zeros_like(hidden[:, :, :1])
+            hidden = torch.cat([clip.plan[:, :, :, :channels], entering], 2)
         with self.compute.autocast():
             x0 = self._clip(
-                scenery,
-                noised(clean, context_sigma, channels),
-                context_sigma,
-                clean_actions,
+                clip.scenery,
+                noised(clip.clean, context_sigmas, channels),
+                context_sigmas,
+                actions,
                 noised(hidden, sigmas, channels),
                 sigmas,
                 keys,
-                trail,
-                cast,
-                places,
-                corners,
+                clip.trail,
+                clip.cast,
+                clip.places,
+                clip.corners,
             )
-        moved = moved_cells(target, clean[:, -CLIP_TICKS:])
-        keep = (~(unknown & (moved > MOVED))).float()
-        return self._errors(x0, target, moved, keep)
+        moved = moved_cells(clip.target, clip.before)
+        return self._errors(x0, clip.target, moved, self._known(clip.corners, moved))
+
+    def _known(self, corners: Tensor | None, moved: Tensor) -> Tensor:
+        """Return 0 for cells that move where a crop could not tell that they would, else 1; of the
+        shape of `moved`."""
+        if corners is None:
+            return torch.ones_like(moved)
+        edges = open_edges(corners, self.crops.tokens, self.config.grid)[:, None, None]
+        return (~(edges & (moved > MOVED))).float()
 
     def _roll_out_losses(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Advance one group of the pool of self-played worlds by a tick."""
