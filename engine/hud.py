@@ -77,7 +77,7 @@ class Inside(Protocol):
 
 
 class Reading(Protocol):
-    """What a drift meter has read; see `world_model.drift_meter`."""
+    """What a drift meter has read; see `world_model.evaluation.drift_meter`."""
 
     @property
     def quality(self) -> float | None: ...

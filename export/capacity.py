@@ -21,8 +21,8 @@ from export.graphs import step_inputs
 from export.onnx_export import step_graph
 from export.onnxruntime_backend import default_threads, session_options
 from world_model.config import WorldConfig
-from world_model.dit import RollingDiT
-from world_model.rolling import RollingStep
+from world_model.network.dit import RollingDiT
+from world_model.network.rolling import RollingStep
 
 VARIANTS: Final[Mapping[str, Callable[[WorldConfig], WorldConfig]]] = {
     "shipped": lambda c: c,

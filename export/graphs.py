@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from world_model.actions import MARKS
-from world_model.codec import Codec
 from world_model.config import WorldConfig
-from world_model.dit import RollingDiT
-from world_model.rolling import RollingStep
+from world_model.network.codec import Codec
+from world_model.network.dit import RollingDiT
+from world_model.network.rolling import RollingStep
 
 STEP_OUTPUTS = ("head", "next_window", "k", "v", "next_trail")
 

@@ -13,7 +13,7 @@ import torch
 
 from export.onnx_export import write_bundle
 from world_model.config import DiTConfig, WorldConfig
-from world_model.dit import RollingDiT
+from world_model.network.dit import RollingDiT
 
 NAME: Final = "random-100m"
 SPREAD: Final = 0.7

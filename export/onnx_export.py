@@ -23,9 +23,9 @@ from export.binding import SCOPES
 from export.graphs import STEP_OUTPUTS, CodecGraph, StepGraph, step_inputs
 from world_model.bundle import CONFIG_FILE, read_config
 from world_model.config import WorldConfig
-from world_model.dit import RollingDiT
 from world_model.errors import WorldError
-from world_model.weights import WEIGHTS_FILE, read_weights
+from world_model.network.dit import RollingDiT
+from world_model.training.weights import WEIGHTS_FILE, read_weights
 
 M = TypeVar("M", bound=nn.Module)
 OPSET: Final = 20

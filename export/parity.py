@@ -22,7 +22,7 @@ from world_model.actions import encode_actions
 from world_model.cast import locate, read_cast
 from world_model.config import WorldConfig
 from world_model.data import HELD_OUT_SEED, opening_of
-from world_model.rolling import RollingStep, RollOut
+from world_model.network.rolling import RollingStep, RollOut
 from world_model.schedule import tick_noise
 
 TOLERANCE: Final = 1e-2

@@ -13,7 +13,7 @@ from typing import Any, Final
 from export.loading import load_world
 from export.parity import Parity, roll_out_parity
 from world_model.errors import WorldError
-from world_model.evaluate import Plan, evaluate, held_out_courses
+from world_model.evaluation.evaluate import Plan, evaluate, held_out_courses
 
 REFERENCE: Final = "torch"
 QUALITIES: Final = ("psnr_db", "position_error_px", "presence", "events")

@@ -86,7 +86,7 @@ def test_every_command_shown_is_one(line: str) -> None:
 @pytest.mark.parametrize("name", ["cpu", "gpu", "mini"])
 def test_the_table_of_presets_is_right(name: str) -> None:
     pytest.importorskip("torch")
-    from world_model.presets import PRESETS
+    from world_model.training.presets import PRESETS
 
     preset = PRESETS[name]
     text = (DOCS / "training.md").read_text(encoding="utf-8")

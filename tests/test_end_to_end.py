@@ -18,7 +18,7 @@ from engine.cli import cli
 from engine.commands.parts import Parts
 from export.loading import load_world
 from games.scene import load_scene
-from world_model.checkpoint import load_checkpoint, save_checkpoint
+from world_model.training.checkpoint import load_checkpoint, save_checkpoint
 
 pytestmark = pytest.mark.slow
 TICKS = 50

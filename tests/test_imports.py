@@ -22,6 +22,9 @@ MAY_USE = {
     "export": {"export", "world_model"},
     "engine": {"engine", "games", "world_model"},
 }
+# The rooms of `world_model`, and which of each other they may use; all use its root, it uses none.
+ROOMS = {"network": {"network"}, "evaluation": {"evaluation"}}
+ROOMS["training"] = {"training", *ROOMS}
 # The composition root may use everything.
 COMPOSITION_ROOT = ("engine.cli", "engine.commands")
 # Installed by extras only: nobody who plays has them.
@@ -92,7 +95,7 @@ def in_composition_root(module: str) -> bool:
 
 
 def test_the_walk_sees_what_training_loads() -> None:
-    assert "torch" in loaded_with("world_model.codec")
+    assert "torch" in loaded_with("world_model.network.codec")
 
 
 @pytest.mark.parametrize("module", [name for name in FILES if not in_composition_root(name)])
@@ -101,6 +104,23 @@ def test_imports_point_one_way(module: str) -> None:
         f"{FILES[module]}:{found.line}: {module} imports {found.name}"
         for found in imports_of(module)
         if top(found.name) in PACKAGES and top(found.name) not in MAY_USE[top(module)]
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def room_of(module: str) -> str:
+    """The room of `world_model` that a module is in; nothing for its root."""
+    name = module.removeprefix("world_model.").partition(".")[0]
+    return name if name in ROOMS else ""
+
+
+@pytest.mark.parametrize("module", [name for name in FILES if top(name) == "world_model"])
+def test_the_rooms_of_world_model_are_used_one_way(module: str) -> None:
+    allowed = {"", *ROOMS.get(room_of(module), ())}
+    wrong = [
+        f"{FILES[module]}:{found.line}: {module} imports {found.name}"
+        for found in imports_of(module)
+        if top(found.name) == "world_model" and found.on_load and room_of(found.name) not in allowed
     ]
     assert not wrong, "\n".join(wrong)
 

@@ -14,9 +14,9 @@ from engine.commands.options import threads_option
 from engine.commands.training_options import data_option, device_option, preset_option
 
 if TYPE_CHECKING:
-    from world_model.ablation import Ablation, Row
-    from world_model.side_by_side import World
-    from world_model.variants import Variant
+    from world_model.evaluation.ablation import Ablation, Row
+    from world_model.evaluation.side_by_side import World
+    from world_model.evaluation.variants import Variant
 
 SPEED_TICKS = 200
 PROBES = 32
@@ -100,12 +100,12 @@ def ablate(
     if (steps is None) == (minutes is None):
         raise click.UsageError("give either --steps or --minutes, the budget of each variant")
     with told_to_the_user():
-        from world_model.ablation import Ablation, digest_of
-        from world_model.ablation_report import table, write_report
         from world_model.data import Recording
-        from world_model.report import require_drawing
-        from world_model.trained import weights_file
-        from world_model.variants import choose_variants
+        from world_model.evaluation.ablation import Ablation, digest_of
+        from world_model.evaluation.ablation_report import table, write_report
+        from world_model.evaluation.report import require_drawing
+        from world_model.evaluation.variants import choose_variants
+        from world_model.training.trained import weights_file
 
         require_drawing()
         chosen = choose_variants(word.strip() for word in names.split(",") if word.strip())
@@ -145,9 +145,9 @@ def _row(
 ) -> Row:
     """Train, export and evaluate one variant."""
     from export.onnx_export import write_bundle
-    from world_model.evaluate import Plan, evaluate, held_out_courses
-    from world_model.stages import Budget, train_variant
-    from world_model.trained import load_dit
+    from world_model.evaluation.evaluate import Plan, evaluate, held_out_courses
+    from world_model.training.stages import Budget, train_variant
+    from world_model.training.trained import load_dit
 
     click.echo(f"{variant.name}, seed {settings['seed']}: {variant.about}", err=True)
     run, steps, minutes = train_variant(
@@ -194,8 +194,8 @@ def _load(bundle: Path, passes: int, threads: int | None) -> World:
 
 def _time(ablation: Ablation, rows: list[Row], threads: int | None) -> None:
     """Measure the speed of all rows' bundles in one run, so that they can be compared."""
-    from world_model.ablation import speeds
-    from world_model.evaluate import held_out_courses
+    from world_model.evaluation.ablation import speeds
+    from world_model.evaluation.evaluate import held_out_courses
 
     if all(row["speed"] for row in rows):
         return

@@ -28,7 +28,7 @@ def collect(*, preset: str, episodes: int | None, ticks: int | None, seed: int, 
     A recording holds level seeds and buttons; frames are replayed from them exactly.
     """
     from world_model.data import collect as record
-    from world_model.presets import PRESETS
+    from world_model.training.presets import PRESETS
 
     with told_to_the_user():
         chosen = PRESETS[preset]

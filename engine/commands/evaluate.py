@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from games.schema import Sink
-    from world_model.evaluate import Progress
-    from world_model.side_by_side import Course, World
+    from world_model.evaluation.evaluate import Progress
+    from world_model.evaluation.side_by_side import Course, World
 
 SINK_NAMES = ("pinned", "refresh", "off")
 
@@ -106,9 +106,9 @@ def evaluate(
     """
     with told_to_the_user():
         from engine.profiling.environment import environment
-        from world_model import report
-        from world_model.evaluate import Plan
-        from world_model.evaluate import evaluate as played
+        from world_model.evaluation import report
+        from world_model.evaluation.evaluate import Plan
+        from world_model.evaluation.evaluate import evaluate as played
 
         if out:
             report.require_drawing()
@@ -136,7 +136,7 @@ def evaluate(
 
 
 def _courses(level: Path | None, levels: int, seed: int) -> tuple[Course, ...]:
-    from world_model.evaluate import course_of, held_out_courses
+    from world_model.evaluation.evaluate import course_of, held_out_courses
 
     if level is None:
         return held_out_courses(levels, seed)
@@ -185,7 +185,7 @@ def _held(actions: Path, buttons: tuple[str, ...]) -> NDArray[Any]:
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
     """Show a bar on stderr, where tqdm (of the `train` extra) is installed."""
-    from world_model.evaluate import NoProgress
+    from world_model.evaluation.evaluate import NoProgress
 
     try:
         from tqdm import tqdm

@@ -61,7 +61,7 @@ def export_bundle(*, world_dir: Path, finder_dir: Path, out: Path, name: str, ti
 
     from export.onnx_export import write_bundle
     from export.parity import roll_out_parity
-    from world_model.trained import load_dit
+    from world_model.training.trained import load_dit
 
     with told_to_the_user():
         config, dit = load_dit(world_dir, finder_dir)

@@ -46,7 +46,7 @@ def fit(*, fps: int, rounds: int, preset: str, threads: int | None, as_json: boo
     from export import capacity
     from games.platformer.physics import BUTTONS, TICKS_PER_SECOND
     from world_model.config import WorldConfig
-    from world_model.presets import PRESETS
+    from world_model.training.presets import PRESETS
 
     with told_to_the_user():
         config = WorldConfig("platformer", "platformer", BUTTONS, TICKS_PER_SECOND,

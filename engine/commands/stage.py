@@ -31,7 +31,7 @@ from games.platformer.level import FRAME
 from games.platformer.sprites import hero_sprites
 from games.platformer.themes import Palette
 from games.scene import Scene, start_frames
-from world_model.drift_meter import DriftMeter
+from world_model.evaluation.drift_meter import DriftMeter
 
 RANDOM = "random"
 MOST_TICKS_LOGGED = 1 << 16

@@ -40,7 +40,7 @@ def world(
     seed: int,
 ) -> None:
     """Learn to play: from held branches, then also from own roll-outs."""
-    from world_model.stages import train_world
+    from world_model.training.stages import train_world
 
     with told_to_the_user():
         train_world(preset, data, out, steps=steps, device=device, seed=seed, beginning=beginning)
@@ -63,7 +63,7 @@ def teacher(
 
     Begin it --from the bundle that is to be distilled: both must see frames by the same codec.
     """
-    from world_model.stages import train_world
+    from world_model.training.stages import train_world
 
     with told_to_the_user():
         train_world(
@@ -110,7 +110,7 @@ def distill(
 
     Ends before its last step where the world answers keys worse than at first, or moves less.
     """
-    from world_model.stages import train_distilled
+    from world_model.training.stages import train_distilled
 
     with told_to_the_user():
         ended = train_distilled(
@@ -136,7 +136,7 @@ def finder(
     seed: int,
 ) -> None:
     """Learn how actors move, from moments drawn for it; needs no recording."""
-    from world_model.stages import train_finder
+    from world_model.training.stages import train_finder
 
     with told_to_the_user():
         train_finder(preset, out, steps=steps, device=device, seed=seed, beginning=beginning)

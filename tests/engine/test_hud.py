@@ -13,7 +13,7 @@ from engine.hud import REFRESH_NS, Mode, NullHud, PygameHud, detail_lines, speed
 from engine.profiling.spans import STAGES, StageSpans
 from engine.profiling.ticklog import TickLog
 from engine.pygame_display import PygameDisplay
-from world_model.drift_meter import Reading
+from world_model.evaluation.drift_meter import Reading
 
 BUTTONS = ("left", "right", "jump")
 NOTHING = np.zeros(3, np.bool_)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from engine.actions import RESET_WORD, read_actions
 from engine.recorder import ACTIONS_NAME, FRAME_NAME
 from games.scene import WORLDS, load_scene, resolve_scene
-from world_model.detector import HeroDetector
+from world_model.evaluation.detector import HeroDetector
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ("Xvfb", "xdotool")

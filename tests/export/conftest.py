@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from export.onnx_export import write_bundle
-from world_model.codec import VALUES
 from world_model.config import WorldConfig
-from world_model.dit import RollingDiT
+from world_model.network.codec import VALUES
+from world_model.network.dit import RollingDiT
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,10 @@ from export.parity import TorchSession
 from world_model.actions import encode_actions
 from world_model.bundle import CONFIG_FILE
 from world_model.cast import NOWHERE, read_cast
-from world_model.codec import VALUES
 from world_model.errors import WorldError
-from world_model.painter import Painter
-from world_model.rolling import RollingStep, RollOut
+from world_model.network.codec import VALUES
+from world_model.network.painter import Painter
+from world_model.network.rolling import RollingStep, RollOut
 from world_model.schedule import tick_noise
 
 GRAPHS = ("step", "decode", "encode")

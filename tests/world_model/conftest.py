@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from world_model.actions import encode_actions
-from world_model.codec import Codec
 from world_model.config import WorldConfig
 from world_model.data import index_branches
-from world_model.dit import RollingDiT
-from world_model.footage import Footage
+from world_model.network.codec import Codec
+from world_model.network.dit import RollingDiT
+from world_model.training.footage import Footage
 
 
 @pytest.fixture

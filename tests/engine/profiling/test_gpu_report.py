@@ -16,7 +16,7 @@ from export import gpu, large
 from export.loading import ON_GPU
 from games.scene import WORLDS
 from world_model.bundle import read_config
-from world_model.dit import RollingDiT
+from world_model.network.dit import RollingDiT
 
 SHIPPED = WORLDS / "platformer"
 

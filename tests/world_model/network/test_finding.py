@@ -1,0 +1,205 @@
+"""Following actors: what they see, how what is said of them moves them, and what errors cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from world_model.cast import CUT_PX, NOWHERE
+from world_model.config import CastConfig
+from world_model.network.codec import CELL
+from world_model.network.finding import (
+    GLIMPSE,
+    GLIMPSE_CHANNELS,
+    MIDDLE,
+    MOVES,
+    REACH_PX,
+    Finder,
+    errors,
+    glimpses,
+    mark,
+    moved,
+    split,
+)
+
+DRAWINGS, TOKEN = 4, 5
+FRAME = (40, 56)
+GRID = (FRAME[0] // CELL, FRAME[1] // CELL)
+SURE = 50.0
+LOGITS = sum(MOVES) + 1 + DRAWINGS
+
+
+def said(move: tuple[int, int], drawing: int, *, restart: bool = False) -> Tensor:
+    """Say (L,) how an actor moves and looks."""
+    logits = torch.zeros(LOGITS)
+    logits[REACH_PX[0] + move[0]] = SURE
+    logits[MOVES[0] + REACH_PX[1] + move[1]] = SURE
+    logits[sum(MOVES)] = SURE if restart else -SURE
+    logits[sum(MOVES) + 1 + drawing] = SURE
+    return logits
+
+
+def test_every_actor_moves_as_is_said_of_it_or_back_to_its_start() -> None:
+    last = torch.tensor([[[3, 5, 0], [20, 30, 1], [20, 9, 2]]])
+    start = torch.tensor([[[1, 2, 0], [7, 7, 1], [8, 8, 1]]])
+    told = [said((-2, 3), 1), said((12, -4), 3), said((1, 1), 2, restart=True)]
+    places = moved(torch.stack(told)[None], last, start, FRAME)
+    assert places.tolist() == [[[1, 8, 1], [32, 26, 3], [8, 8, 2]]]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_an_actor_that_is_nowhere_stays_nowhere(restart: bool) -> None:
+    last = torch.tensor([[[*NOWHERE]]])
+    told = said((3, 3), 2, restart=restart)[None, None]
+    assert torch.equal(moved(told, last, torch.tensor([[[4, 4, 0]]]), FRAME), last)
+
+
+@pytest.mark.parametrize(
+    ("place", "move", "held"),
+    [
+        ((2, -1), (-5, -4), (0, -CUT_PX)),
+        ((2, 46), (0, 4), (2, FRAME[1] - CastConfig.width + CUT_PX)),
+        ((38, 5), (9, -4), (FRAME[0] - 1, 1)),
+    ],
+)
+def test_walls_hold_an_actor_in_the_frame_and_pits_in_its_last_row(
+    place: tuple[int, int], move: tuple[int, int], held: tuple[int, int]
+) -> None:
+    last = torch.tensor([[[*place, 0]]])
+    places = moved(said(move, 1)[None, None], last, torch.zeros_like(last), FRAME)
+    assert places.tolist() == [[[*held, 1]]]
+
+
+@pytest.mark.parametrize(
+    "place", [(14, 20), (0, 0), (3, -2), (39, 46), (-9, 20), (60, 20), (*NOWHERE[:2],)]
+)
+def test_a_glimpse_is_the_pixels_around_a_place_and_blank_outside(place: tuple[int, int]) -> None:
+    pictures = torch.rand(2, *FRAME, 6)
+    places = torch.tensor([[[14, 20, 0], [*place, 3]], [[*place, 1], [5, 5, 0]]])
+    seen = glimpses(pictures, places)
+    height, width = (last - first for first, last in GLIMPSE)
+    assert seen.shape == (2, 2, GLIMPSE_CHANNELS, height, width)
+    for picture, glimpse in ((pictures[0], seen[0, 1]), (pictures[1], seen[1, 0])):
+        expected = torch.zeros(GLIMPSE_CHANNELS, height, width)
+        for row, column in np.ndindex(height, width):
+            y, x = place[0] + GLIMPSE[0][0] + row, place[1] + GLIMPSE[1][0] + column
+            if 0 <= y < FRAME[0] and 0 <= x < FRAME[1]:
+                expected[:, row, column] = torch.tensor([*picture[y, x].tolist(), 1.0])
+        assert torch.equal(glimpse, expected)
+
+
+@pytest.fixture
+def finder(stir: Callable[[nn.Module], Finder]) -> Finder:
+    return stir(Finder(TOKEN, DRAWINGS)).eval()
+
+
+def inputs(slots: int = 3, actors: int = 2) -> tuple[Tensor, Tensor, Tensor]:
+    """What a finder is given: pictures, actions and the trail of two worlds."""
+    generator = torch.Generator().manual_seed(5)
+    shapes = (2, *FRAME, 6), (2, slots, TOKEN)
+    pictures, actions = (torch.randn(shape, generator=generator) for shape in shapes)
+    trail = torch.randint(8, 20, (2, 3, actors, 3), generator=generator)
+    trail[..., 2] %= DRAWINGS
+    return pictures, actions, trail
+
+
+@torch.no_grad()
+def test_actors_are_followed_slot_by_slot(finder: Finder) -> None:
+    pictures, actions, trail = inputs()
+    places = finder(pictures, actions, trail)
+    assert places.shape == (2, 3, 2, 3)
+    start, before, last = trail.unbind(1)
+    for slot in range(3):
+        said = finder.ask(glimpses(pictures, last), actions[:, slot], last, last - before)
+        assert said.shape == (2, 2, LOGITS)
+        before, last = last, places[:, slot]
+        assert torch.equal(last, moved(said, before, start, FRAME))
+
+
+@torch.no_grad()
+def test_an_actor_that_is_nowhere_changes_nothing_for_others(finder: Finder) -> None:
+    pictures, actions, trail = inputs()
+    trail[:, :, 1] = torch.tensor(NOWHERE)
+    places = finder(pictures, actions, trail)
+    assert torch.equal(places[:, :, 1], trail[:, 2:, 1].expand(-1, 3, -1)), "nowhere, it stays so"
+    assert torch.equal(places[:, :, :1], finder(pictures, actions, trail[:, :, :1]))
+
+
+@torch.no_grad()
+def test_what_is_said_is_the_same_wherever_it_happens(finder: Finder) -> None:
+    pictures, actions, _ = inputs(slots=1)
+    last, moves = torch.tensor([14, 16, 1]).expand(2, 2, 3), torch.ones(2, 2, 3, dtype=torch.long)
+    aside = torch.tensor([0, 2 * CELL, 0])
+
+    def say(pictures: Tensor, last: Tensor) -> Tensor:
+        return finder.ask(glimpses(pictures, last), actions[:, 0], last, moves)
+
+    told = say(pictures, last)
+    torch.testing.assert_close(say(pictures.roll(2 * CELL, 2), last + aside), told)
+    assert (say(pictures, last + aside) - told).abs().max() > 1e-2
+
+
+def test_gradients_reach_every_weight_and_the_action(finder: Finder) -> None:
+    pictures, actions, trail = inputs()
+    action = actions[:, 0].requires_grad_()
+    last = trail[:, 2]
+    finder.ask(glimpses(pictures, last), action, last, last - trail[:, 1]).square().sum().backward()
+    for name, param in finder.named_parameters():
+        assert param.grad is not None, name
+        assert param.grad.abs().amax() > 0, name
+    assert action.grad is not None
+    assert action.grad.abs().amax() > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "cost", "wrong"),
+    [((0, 0, 0), 0, 0), ((1, 0, 0), SURE, 1), ((0, -1, 0), SURE, 1), ((0, 0, 1), SURE, 0)],
+)
+def test_what_is_right_costs_nothing_and_what_is_wrong_much(
+    change: tuple[int, int, int], cost: float, wrong: int
+) -> None:
+    before = torch.tensor([[9, 6, 0]])
+    places = torch.tensor([[7, 8, 2]]) + torch.tensor([change])
+    error, missed = errors(said((-2, 2), 2)[None], places, before, torch.zeros(1))
+    assert error.item() == pytest.approx(cost, abs=1e-3)
+    assert missed.item() == wrong
+
+
+def test_how_an_actor_moves_does_not_count_where_it_restarts() -> None:
+    before, places = torch.tensor([[9, 6, 0]]), torch.tensor([[0, 1, 2]])
+    told = said((5, 4), 2, restart=True)[None]
+    error, missed = errors(told, places, before, torch.ones(1))
+    assert (error.item(), missed.item()) == (pytest.approx(0, abs=1e-3), 0)
+    error, missed = errors(told, places, before, torch.zeros(1))
+    assert error.item() > SURE
+    assert missed.item() == 1
+
+
+def test_every_actor_has_errors_of_its_own() -> None:
+    before, places = torch.tensor([[9, 6, 0], [9, 6, 0]]), torch.tensor([[10, 6, 1], [9, 7, 1]])
+    told = torch.stack([said((1, 0), 1), said((1, 0), 1)])
+    error, missed = errors(told, places, before, torch.zeros(2))
+    assert error.tolist() == pytest.approx([0, 2 * SURE], abs=1e-3)
+    assert missed.tolist() == [0, 1]
+
+
+def test_what_is_said_comes_apart_into_moves_restart_and_drawings() -> None:
+    rows, columns, restart, drawings = split(said((-3, 2), 1, restart=True))
+    assert (rows.argmax() - REACH_PX[0], columns.argmax() - REACH_PX[1]) == (-3, 2)
+    assert (restart.item(), drawings.argmax().item(), len(drawings)) == (SURE, 1, DRAWINGS)
+
+
+def test_marks_are_at_the_top_middle_of_places_and_none_is_outside() -> None:
+    places = torch.tensor(
+        [[[[4, 6, 0], [*NOWHERE]], [[0, -MIDDLE[1], 0], [8, 1, 2]], [[*NOWHERE], [*NOWHERE]]]]
+    )
+    marks = mark(places, torch.Size(GRID))
+    assert marks.shape == (1, 3, CELL**2, *GRID)
+    assert marks.sum((2, 3, 4)).tolist() == [[1, 2, 0]]
+    pixels = torch.nn.functional.pixel_shuffle(marks[0], CELL)[:, 0]
+    assert pixels[0].nonzero().tolist() == [[4, 6 + MIDDLE[1]]]
+    assert pixels[1].nonzero().tolist() == [[0, 0], [8, 1 + MIDDLE[1]]]

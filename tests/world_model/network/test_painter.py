@@ -1,0 +1,187 @@
+"""The painter: pixels that are told to come from the scenery, the sink, or to stay, do just that,
+and actors are laid over them.
+
+Latents are pixels turned in space, so that every copy must be exact.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from world_model.cast import NOWHERE
+from world_model.network.codec import LATENT_SCALE, VALUES
+from world_model.network.painter import CELL, PIXELS, SOURCE_BIAS, SOURCES, Painter
+
+HEIGHT, WIDTH = 5, 3
+SURE = 60.0
+SCENERY, SINK = range(SOURCES)
+
+
+@pytest.fixture
+def painter() -> Painter:
+    """One whose codec has a random basis."""
+    generator = torch.Generator().manual_seed(0)
+    patches = torch.randn(500, VALUES, generator=generator)
+    painter = Painter()
+    painter.codec.fit(patches.T @ patches)
+    return painter
+
+
+def latents_of(painter: Painter, image: Tensor) -> Tensor:
+    return painter.codec.to_latents(F.pixel_unshuffle(image, CELL))
+
+
+def nobody(slots: int = 1) -> tuple[Tensor, Tensor]:
+    """A cast of whom none is to be seen, and where they stand."""
+    places = torch.tensor(NOWHERE).expand(1, slots, 3, 3)
+    return torch.ones(1, 2, 4, HEIGHT, WIDTH), places
+
+
+def told(painter: Painter, size: int, *, slots: int = 1) -> Tensor:
+    """Say that everything stays."""
+    return torch.full((1, slots, painter.channels, size, size), -SURE)
+
+
+def source(said: Tensor, index: int) -> Tensor:
+    """The logits (B, T, 16, h, w) of a source's pixels, as a view."""
+    return said.unflatten(2, (SOURCES, PIXELS))[:, :, index]
+
+
+def drawn(image: Tensor, sprite: Tensor, top: int, left: int) -> None:
+    """Lay a drawing (4, H, W) over an image (1, 3, H, W), pixel by pixel."""
+    for row, column in np.ndindex(*sprite.shape[1:]):
+        y, x = top + row, left + column
+        inside = 0 <= y < image.shape[2] and 0 <= x < image.shape[3]
+        if inside and sprite[3, row, column]:
+            image[0, :, y, x] = sprite[:3, row, column] * LATENT_SCALE
+
+
+def some_cast(count: int = 3) -> Tensor:
+    """Drawings with holes in them."""
+    cast = torch.rand(1, count, 4, HEIGHT, WIDTH)
+    cast[:, :, 3] = (cast[:, :, 3] > 0.4).float()
+    cast[:, :, :3] *= cast[:, :, 3:]
+    return cast
+
+
+def test_single_pixels_of_a_cell_come_from_different_sources(painter: Painter) -> None:
+    before, sink, scenery = torch.rand(3, 1, 3, 16, 16)
+    said = told(painter, 4)
+    source(said, SCENERY)[:, :, 4, 2, 1] = SURE  # pixel (1, 0) of the cell (2, 1)
+    source(said, SINK)[:, :, 5, 2, 1] = SURE
+    given = (latents_of(painter, image) for image in (before, sink, scenery))
+    painted = painter(said, *given, *nobody())
+    expected = before.clone()
+    expected[..., 9, 4] = scenery[..., 9, 4]
+    expected[..., 9, 5] = sink[..., 9, 5]
+    wanted = latents_of(painter, expected)
+    torch.testing.assert_close(painted[:, 0], wanted, atol=1e-5, rtol=1e-4)
+
+
+def test_every_slot_is_painted_from_the_one_before(painter: Painter) -> None:
+    previous, sink, scenery = (latents_of(painter, image) for image in torch.rand(3, 1, 3, 16, 16))
+    said = told(painter, 4, slots=3)
+    source(said, SCENERY)[:, 1, :, :2] = SURE
+    source(said, SINK)[:, 2, :, 3:] = SURE
+    painted = painter(said, previous, sink, scenery, *nobody(3))[0]
+    assert torch.equal(painted[0], previous[0])
+    torch.testing.assert_close(painted[1, :, :2], scenery[0, :, :2])
+    assert torch.equal(painted[1, :, 2:], previous[0, :, 2:])
+    torch.testing.assert_close(painted[2, :, 3:], sink[0, :, 3:])
+    assert torch.equal(painted[2, :, :3], painted[1, :, :3])
+
+
+def test_what_stays_is_kept_to_the_bit_for_ever(painter: Painter) -> None:
+    previous, sink, scenery = torch.randn(3, 1, VALUES, 4, 4)
+    painted = painter(told(painter, 4, slots=5), previous, sink, scenery, *nobody(5))
+    assert torch.equal(painted, previous[:, None].expand_as(painted))
+
+
+def test_around_what_changes_all_is_kept_to_the_bit(painter: Painter) -> None:
+    previous, sink, scenery = torch.randn(3, 1, VALUES, 4, 4)
+    said = told(painter, 4)
+    source(said, SCENERY)[:, :, 5, 1, 2] = SURE
+    source(said, SINK)[:, :, :, 3, 0] = SURE
+    cast, places = some_cast(), torch.tensor([[[[0, 0, 1]]]])
+    painted = painter(said, previous, sink, scenery, cast, places)[:, 0]
+    apart = (painted != previous).any(1)[0]
+    changed = {(0, 0), (1, 0), (1, 2), (3, 0)}
+    assert {tuple(cell) for cell in apart.nonzero().tolist()} == changed
+
+
+@pytest.mark.parametrize(("top", "left"), [(0, 0), (6, 5), (-2, 3), (13, -1), (9, 15), (30, 4)])
+def test_a_drawing_is_laid_where_its_actor_is_and_cut_at_the_edges(
+    painter: Painter, top: int, left: int
+) -> None:
+    image, cast = torch.rand(1, 3, 16, 16), some_cast()
+    previous = latents_of(painter, image)
+    places = torch.tensor([[[[top, left, 1]]]])
+    painted = painter(told(painter, 4), previous, previous, previous, cast, places)[:, 0]
+    drawn(image, cast[0, 1], top, left)
+    torch.testing.assert_close(painted, latents_of(painter, image), atol=1e-5, rtol=1e-4)
+
+
+def test_the_first_actor_covers_the_others_and_of_these_a_later_one_those_before(
+    painter: Painter,
+) -> None:
+    image, cast = torch.rand(1, 3, 16, 16), some_cast()
+    previous = latents_of(painter, image)
+    places = [[4, 5, 0], [3, 4, 1], [5, 5, 2]]
+    said = told(painter, 4)
+    painted = painter(said, previous, previous, previous, cast, torch.tensor([[places]]))[:, 0]
+    for top, left, drawing in (places[1], places[2], places[0]):
+        drawn(image, cast[0, drawing], top, left)
+    torch.testing.assert_close(painted, latents_of(painter, image), atol=1e-5, rtol=1e-4)
+
+
+def test_sources_are_not_laid_over_actors(painter: Painter) -> None:
+    images = torch.rand(3, 1, 3, 16, 16)
+    cast = torch.rand(1, 1, 4, HEIGHT, WIDTH)
+    cast[:, :, 3] = 1
+    said = told(painter, 4)
+    source(said, SINK)[:] = SURE
+    given = (latents_of(painter, image) for image in images)
+    painted = painter(said, *given, cast, torch.tensor([[[[6, 5, 0]]]]))[:, 0]
+    expected = images[1].clone()
+    drawn(expected, cast[0, 0], 6, 5)
+    torch.testing.assert_close(painted, latents_of(painter, expected), atol=1e-5, rtol=1e-4)
+
+
+def test_every_slot_has_its_actors_at_their_own_places(painter: Painter) -> None:
+    scenery = latents_of(painter, torch.rand(1, 3, 16, 16))
+    cast = torch.ones(1, 1, 4, HEIGHT, WIDTH)
+    said = told(painter, 4, slots=2)
+    source(said, SCENERY)[:] = SURE  # so that an actor leaves nothing behind
+    places = torch.tensor([[[[0, 0, 0], [8, 12, 0]], [[8, 8, 0], [*NOWHERE]]]])
+    painted = painter(said, scenery, scenery, scenery, cast, places)
+    differs = (painted - scenery[:, None]).abs().amax(2) > 1e-3
+    assert differs[0, 0].nonzero().tolist() == [[0, 0], [1, 0], [2, 3], [3, 3]]
+    assert differs[0, 1].nonzero().tolist() == [[2, 2], [3, 2]]
+
+
+def test_what_is_borrowed_is_measured_in_training(painter: Painter) -> None:
+    still = torch.zeros(1, VALUES, 4, 4)
+    said = told(painter, 4)
+    source(said, SINK)[:, :, :4] = SURE
+    source(said, SCENERY)[:, :, 4:8] = 0.0  # as likely as that it stays
+    painter.train()(said, still, still, still, *nobody())
+    assert painter.borrowed.item() == pytest.approx(0.25 + 0.25 / 2)
+
+
+def test_a_network_that_knows_nothing_yet_keeps_nearly_all(painter: Painter) -> None:
+    previous, sink, scenery = (latents_of(painter, image) for image in torch.rand(3, 1, 3, 16, 16))
+    said = torch.full((1, 1, painter.channels, 4, 4), SOURCE_BIAS)
+    painted = painter(said, previous, sink, scenery, *nobody())[:, 0]
+    share = np.exp(SOURCE_BIAS) / (1 + SOURCES * np.exp(SOURCE_BIAS))
+    expected = previous + share * (sink - previous) + share * (scenery - previous)
+    torch.testing.assert_close(painted, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_the_codec_is_part_of_the_weights(painter: Painter) -> None:
+    other = Painter()
+    other.load_state_dict(painter.state_dict())
+    assert torch.equal(other.codec.basis, painter.codec.basis)

@@ -1,0 +1,176 @@
+"""Where the actors are, and which of its drawings each shows: the player first, then the others.
+
+Of every actor a small network says how it moves in a tick, whether it restarts, and how it looks,
+from a glimpse of the pixels around it (after Mnih et al., arXiv 1406.6247), from how it looks and
+moved last, and from the keys. So there is always one player and never a second, actors move by
+whole pixels, physics looks the same wherever it happens, and how an actor looks is not the large
+network's to draw. Neither of the two networks sees the other: they are trained apart.
+A place is (top, left, drawing): the pixel of the drawing's top left corner, and its number in the
+cast.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from world_model.cast import CUT_PX
+from world_model.config import CastConfig
+from world_model.network.painter import pixels_of
+
+REACH_PX = (12, 4)
+"""How far an actor may move in a tick: rows, columns. Nothing is faster than a spring."""
+MOVES = tuple(2 * reach + 1 for reach in REACH_PX)
+MIDDLE = (CastConfig.height // 2, CastConfig.width // 2)
+"""The pixel of a drawing that marks where it is."""
+GLIMPSE = ((-12, 20), (-9, 19))
+"""Pixels that a glimpse shows, from a drawing's top left corner: rows, columns."""
+GLIMPSE_WIDTH, GLIMPSE_TILE_PX, GLIMPSE_NARROW = 64, 4, 32
+GLIMPSE_CHANNELS = 7
+"""Scenery and last frame, RGB, and whether a pixel is in the frame."""
+HIDDEN = 256
+
+
+class Finder(nn.Module):
+    """Follows actors through the slots of windows."""
+
+    def __init__(self, token: int, drawings: int) -> None:
+        """Take the size of an action token, and how many drawings a cast has."""
+        super().__init__()
+        width, tile = GLIMPSE_WIDTH, GLIMPSE_TILE_PX
+        tiles = (GLIMPSE[0][1] - GLIMPSE[0][0]) // tile * ((GLIMPSE[1][1] - GLIMPSE[1][0]) // tile)
+        self.drawings = drawings
+        self.look = nn.Sequential(
+            nn.Conv2d(GLIMPSE_CHANNELS, width, tile, stride=tile),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(width, GLIMPSE_NARROW, 1),
+            nn.Flatten(),
+        )
+        known = GLIMPSE_NARROW * tiles + token + drawings + sum(MOVES)
+        self.think = nn.Sequential(
+            nn.Linear(known, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU()
+        )
+        self.say = nn.Linear(HIDDEN, sum(MOVES) + 1 + drawings)
+
+    def forward(self, pictures: Tensor, actions: Tensor, trail: Tensor) -> Tensor:
+        """Follow actors from the last finished frame through slots; returns places (B, T, A, 3).
+
+        pictures (B, H, W, 6): scenery and last finished frame; actions, tokens (B, T, ...) of the
+        slots; trail (B, 3, A, 3): where actors were in the first frame of the session, in the last
+        but one finished and in the last.
+        """
+        start, before, last = trail.unbind(1)
+        frame = pictures.shape[1], pictures.shape[2]
+        followed = []
+        for slot in range(actions.shape[1]):
+            said = self.ask(glimpses(pictures, last), actions[:, slot], last, last - before)
+            before, last = last, moved(said, last, start, frame)
+            followed.append(last)
+        return torch.stack(followed, 1)
+
+    def ask(self, seen: Tensor, action: Tensor, places: Tensor, moves: Tensor) -> Tensor:
+        """Say how actors go on, logits (B, A, L).
+
+        seen (B, A, 7, h, w): a glimpse of each; action, a token (B, ...); places (B, A, 3), to
+        which they came by `moves`, the same.
+        """
+        actors, device = places.shape[1], places.device
+        looked = self.look(seen.flatten(0, 1)).unflatten(0, (-1, actors))
+        parts = [looked, action[:, None].expand(-1, actors, -1)]
+        parts.append(_is(places[..., 2], torch.arange(self.drawings, device=device)))
+        for axis, reach in enumerate(REACH_PX):
+            parts.append(_is(moves[..., axis] + reach, torch.arange(MOVES[axis], device=device)))
+        said: Tensor = self.say(self.think(torch.cat(parts, -1)))
+        return said
+
+
+def moved(said: Tensor, last: Tensor, start: Tensor, frame: tuple[int, int]) -> Tensor:
+    """Move actors from `last` (B, A, 3) as is said (B, A, L), or back to the `start`, in a frame of
+    so many rows and columns of pixels.
+
+    Those that are nowhere stay so.
+    """
+    rows, columns, restart, drawings = split(said)
+    # Walls hold an actor in the frame, but not one that is off by a pixel or two.
+    top = last[..., 0] + rows.argmax(-1) - REACH_PX[0]
+    left = last[..., 1] + columns.argmax(-1) - REACH_PX[1]
+    height, width = frame
+    held = top.clamp(0, height - 1), left.clamp(-CUT_PX, width - CastConfig.width + CUT_PX)
+    going = torch.stack([*held, drawings.argmax(-1)], -1)
+    again = torch.cat([start[..., :2], going[..., 2:]], -1)
+    there = (last[..., :2] > -CastConfig.SQUARE_PX).all(-1, keepdim=True)
+    return torch.where(there, torch.where(restart > 0, again, going), last)
+
+
+def errors(said: Tensor, places: Tensor, before: Tensor, restarts: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the cross-entropy (...,) of all that is said, and whether the place is wrong.
+
+    said (..., L); places, before (..., 3): of this frame and the one before; restarts (...,): 1
+    where an actor restarts; how it moves does not count then.
+    """
+    rows, columns, restart, drawings = split(said.float())
+    moves = [
+        (move + reach).clamp(0, 2 * reach)
+        for move, reach in zip((places - before)[..., :2].unbind(-1), REACH_PX, strict=True)
+    ]
+    of_moves = sum(
+        _cross_entropy(logits, move) for logits, move in zip((rows, columns), moves, strict=True)
+    )
+    of_restart = F.binary_cross_entropy_with_logits(restart[..., 0], restarts, reduction="none")
+    of_drawing = _cross_entropy(drawings, places[..., 2])
+    moved_wrong = (rows.argmax(-1) != moves[0]) | (columns.argmax(-1) != moves[1])
+    wrong = ((restart[..., 0] > 0) != (restarts > 0)) | (moved_wrong & (restarts == 0))
+    return of_moves * (1 - restarts) + of_restart + of_drawing, wrong.float()
+
+
+def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the cross-entropy (...) of logits (..., n)."""
+    return F.cross_entropy(logits.movedim(-1, 1), targets, reduction="none")
+
+
+def split(said: Tensor) -> tuple[Tensor, ...]:
+    """Take apart what is said (..., L): moves by rows and columns, a restart, drawings."""
+    parts: tuple[Tensor, ...] = said.split((*MOVES, 1, said.shape[-1] - sum(MOVES) - 1), -1)
+    return parts
+
+
+def glimpses(pictures: Tensor, places: Tensor) -> Tensor:
+    """Cut pictures (B, H, W, C) out around places (B, A, 3); returns (B, A, C + 1, h, w).
+
+    The last channel is 1 inside the picture; outside all are 0.
+    """
+    batch, height, width = pictures.shape[:3]
+    device = pictures.device
+    rows, columns = (
+        places[..., axis, None] + torch.arange(*GLIMPSE[axis], device=device) for axis in (0, 1)
+    )
+    inside = _within(rows, height)[..., :, None] & _within(columns, width)[..., None, :]
+    index = rows.clamp(0, height - 1)[..., :, None] * width
+    index = index + columns.clamp(0, width - 1)[..., None, :]
+    index = index + torch.arange(batch, device=device)[:, None, None, None] * (height * width)
+    shown = pictures.flatten(0, 2).index_select(0, index.flatten()).unflatten(0, index.shape)
+    mask = inside[:, :, None].to(shown)
+    return torch.cat([shown.movedim(-1, 2) * mask, mask], 2)
+
+
+def _within(places: Tensor, size: int) -> Tensor:
+    return (places >= 0) & (places < size)
+
+
+def _is(places: Tensor, side: Tensor) -> Tensor:
+    """Return 1 where `places` (...) is the place, else 0: (..., len(side))."""
+    return (places[..., None] == side).float()
+
+
+def mark(places: Tensor, grid: torch.Size) -> Tensor:
+    """Draw places (B, F, A, 3) for a network to see: (B, F, 16, h, w), 1 at the pixels at the top
+    middle, else 0; nothing where it is outside."""
+    rows, columns = (
+        (places[..., axis, None, None] + middle == pixels_of(cells, places.device)).float()
+        for axis, middle, cells in zip((0, 1), (0, MIDDLE[1]), grid, strict=True)
+    )
+    marks = rows[..., :, None, :, None] * columns[..., None, :, None, :]
+    return marks.sum(2).flatten(2, 3)

@@ -1,0 +1,144 @@
+"""The painter: a frame's latents from the frame before it, by what the network says of every pixel.
+
+A pixel is kept, or taken from the scenery (what is uncovered) or from the sink (what starts anew).
+Actors are laid over it: each one of its drawings, in one place. Copies keep colours and edges that
+the network need not know: it only says from where (after Finn et al., arXiv 1605.07157). It can
+change no pixel by itself, so what stands still stays for ever.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from world_model.network.codec import CELL, LATENT_SCALE, Codec
+
+PIXELS = CELL**2
+SOURCES = 2
+"""Beside the previous frame itself: the scenery and the sink."""
+SOURCE_BIAS = -3.0
+"""A network that knows nothing yet keeps the previous frame."""
+
+
+class Painter(nn.Module):
+    """Paints every slot from the one before it, the head from the last finished frame.
+
+    In training, `borrowed` is the mean share of pixels that the last frames painted took from the
+    scenery or the sink.
+    """
+
+    borrowed: Tensor
+    channels = SOURCES * PIXELS
+    """What the network says of a cell: which source each pixel has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.codec = Codec()
+
+    def forward(
+        self,
+        said: Tensor,
+        previous: Tensor,
+        sink: Tensor,
+        scenery: Tensor,
+        cast: Tensor,
+        places: Tensor,
+    ) -> Tensor:
+        """Paint slots (B, T, 48, h, w) as `said` (B, T, channels, h, w).
+
+        previous, sink, scenery (B, 48, h, w): the last finished frame, the first of the session,
+        and that one with nobody in it. cast (B, D, 4, H, W): drawings, RGB and opacity; places (B,
+        T, A, 3): where each actor is, see `finding`.
+        """
+        shares = _shares(said)
+        if self.training:
+            self.borrowed = shares.sum(2).mean()
+        picture, opacity = _laid(cast, places, previous.shape[-2:])
+        shares = shares * (1 - opacity)[:, :, None]
+        lost = opacity + shares.sum(2)
+        fixed = torch.stack([self._pixels(scenery), self._pixels(sink)], 1)
+        given = picture + (shares * fixed[:, None]).sum(2)
+        # Pixels change by `steps`, and latents by no more: what is kept is kept to the bit.
+        pixels, steps = self._pixels(previous), []
+        for slot in range(said.shape[1]):
+            steps.append(given[:, slot] - lost[:, slot] * pixels)
+            pixels = pixels + steps[-1]
+        turned = self.codec.to_latents(torch.stack(steps, 1).flatten(2, 3).flatten(0, 1))
+        painted = []
+        for step in torch.unflatten(turned, 0, said.shape[:2]).unbind(1):
+            previous = previous + step.float()
+            painted.append(previous)
+        return torch.stack(painted, 1)
+
+    def _pixels(self, latents: Tensor) -> Tensor:
+        """See latents (B, 48, h, w) as the pixels of cells, (B, 3, 16, h, w)."""
+        return torch.unflatten(self.codec.to_pixels(latents), 1, (3, PIXELS))
+
+
+def _shares(logits: Tensor) -> Tensor:
+    """Share every pixel between its sources; returns (B, T, SOURCES, 1, 16, h, w).
+
+    The previous frame has what the others leave: it is the source with logit 0. A softmax spelled
+    out, as ONNX Runtime's is slow over any axis but the last.
+    """
+    chosen = logits.unflatten(2, (SOURCES, 1, PIXELS))
+    peak = chosen.amax(2, keepdim=True).clamp(min=0)
+    shares = (chosen - peak).exp()
+    shared: Tensor = shares / (shares.sum(2, keepdim=True) + (-peak).exp())
+    return shared
+
+
+def _laid(cast: Tensor, places: Tensor, grid: torch.Size) -> tuple[Tensor, Tensor]:
+    """Lay drawings of `cast` (B, D, 4, H, W) out as `places` (B, T, A, 3) say, on h x w cells.
+
+    Returns the pictures (B, T, 3, 16, h, w) and their opacity (B, T, 1, 16, h, w). What is outside
+    the frame is cut. The first actor covers the others, of these a later one those before it; what
+    is covered is cut out of drawings while they are small, so that all are laid at once.
+    """
+    top, left, drawing = places.unbind(3)
+    height, width = cast.shape[-2:]
+    cast = torch.cat([cast[:, :, :3] * LATENT_SCALE, cast[:, :, 3:]], 2)
+    shown = _is(drawing, torch.arange(cast.shape[1], device=cast.device))
+    sprites = torch.unflatten(shown @ cast.flatten(2)[:, None], -1, cast.shape[2:])
+    sprites = sprites * (1 - _covered(sprites[:, :, :, 3], top, left))[:, :, :, None]
+    rows = _placed(top, height, grid[0]).movedim(3, 2).flatten(3, 4).transpose(-1, -2)
+    columns = _placed(left, width, grid[1]).movedim(3, 2)
+    laid = sprites.movedim(3, 2)[:, :, :, None] @ columns[:, :, None]
+    laid = rows[:, :, None, :, None] @ laid.flatten(4, 5)[:, :, :, None]
+    picture, opacity = laid.flatten(3, 4).split((3, 1), 2)
+    return picture, opacity
+
+
+def _covered(opacity: Tensor, top: Tensor, left: Tensor) -> Tensor:
+    """Return how far every pixel of drawings (B, T, A, H, W) at `top`, `left` (B, T, A) is covered
+    by other actors."""
+    height, width = opacity.shape[-2:]
+    rows, columns = (
+        _is(_span(starts, size)[:, :, :, None], _span(starts, size)[:, :, None, :, None])
+        for starts, size in ((top, height), (left, width))
+    )
+    rank = torch.arange(opacity.shape[2], device=opacity.device)
+    rank[0] = len(rank)
+    over = (rank > rank[:, None]).float()[..., None, None]
+    return (over * (rows @ opacity[:, :, None] @ columns.transpose(-1, -2))).amax(3)
+
+
+def _placed(starts: Tensor, size: int, cells: int) -> Tensor:
+    """Return (..., 4, size, cells): 1 where pixel n from `starts` (...) is that pixel of that cell,
+    else 0."""
+    return _is(_span(starts, size)[..., None, :], pixels_of(cells, starts.device)[:, None])
+
+
+def _span(starts: Tensor, size: int) -> Tensor:
+    """Return the pixels (..., size) from `starts` (...) on."""
+    return starts[..., None] + torch.arange(size, device=starts.device)
+
+
+def _is(places: Tensor, side: Tensor) -> Tensor:
+    """Return 1 where `places` (..., n) is the place, else 0: (..., n, len(side))."""
+    return (places[..., None] == side).float()
+
+
+def pixels_of(cells: int, device: torch.device) -> Tensor:
+    """Return which pixels of a frame's side lie in its cells, (4, cells)."""
+    return torch.arange(cells * CELL, device=device).reshape(cells, CELL).T

@@ -1,0 +1,1 @@
+"""Training: recordings, moments and losses, and the loops that learn from them."""
