@@ -67,7 +67,7 @@ SINK_NAMES = ("pinned", "refresh", "off")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write plot.png, sheet.png and card.json into this directory.",
+    help="Write plot.png, windows.png, sheet.png and card.json into this directory.",
 )
 @click.option(
     "--card",

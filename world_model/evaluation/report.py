@@ -34,6 +34,11 @@ _LABEL_PX: Final = 14
 _INK: Final = "#26303a"
 _ACCENT: Final = "#c8412c"
 _PRESENCE_TICKS: Final = 100
+_OVER_TIME: Final = {
+    "frechet": ("Frechet distance of patches", "grey levels"),
+    "action_accuracy": ("moves that the keys explain", "share of the true game's"),
+    "drift": ("drift", "share of the quality at the start"),
+}
 
 
 def require_drawing() -> None:
@@ -48,9 +53,10 @@ def require_drawing() -> None:
 
 
 def write_report(evaluation: Evaluation, document: dict[str, Any], out: Path) -> None:
-    """Write plot.png, sheet.png and card.json into the directory `out`."""
+    """Write plot.png, windows.png, sheet.png and card.json into the directory `out`."""
     out.mkdir(parents=True, exist_ok=True)
     draw_plot(evaluation, out / "plot.png")
+    draw_windows(document["windows"], out / "windows.png")
     draw_sheet(evaluation.traces, out / "sheet.png")
     (out / "card.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
@@ -116,6 +122,24 @@ def _quality(trace: Trace) -> tuple[NDArray[Any], NDArray[Any]]:
     seen = np.isfinite(tiles)
     mean = np.where(seen, tiles, 0).sum(1) / seen.sum(1).clip(1)
     return _ticks(trace)[every] / TICKS_PER_SECOND, mean
+
+
+def draw_windows(windows: dict[str, Any], path: Path) -> None:
+    """Plot what an evaluation has of every ten seconds of its long runs, a point each."""
+    from matplotlib.figure import Figure
+
+    shown = {name: windows[name] for name in _OVER_TIME if name in windows}
+    figure = Figure(figsize=(13, 3.4), layout="constrained")
+    panels = figure.subplots(1, len(shown), squeeze=False)[0]
+    for axes, (name, values) in zip(panels, shown.items(), strict=True):
+        title, unit = _OVER_TIME[name]
+        ends = np.arange(1, len(values) + 1) * windows["ticks"] / TICKS_PER_SECOND / 60
+        known = np.array([np.nan if value is None else value for value in values], np.float64)
+        axes.plot(ends, known, ".", color=_ACCENT, markersize=4)
+        axes.set(title=title, xlabel="minutes of play", ylabel=unit)
+        axes.set_ylim(bottom=min(0.0, float(np.nanmin(known, initial=0.0))))
+        axes.grid(alpha=0.2)
+    figure.savefig(path, dpi=110)
 
 
 def draw_sheet(traces: Sequence[Trace], path: Path) -> None:

@@ -56,8 +56,9 @@ def test_out_and_card_write_plot_sheet_and_cards(parts: Parts, tmp_path: Path) -
     out, card = tmp_path / "deep" / "out", tmp_path / "docs" / "perfect.md"
     result = run(parts, "perfect", *QUICK, "--out", out, "--card", card)
     assert result.exit_code == 0, result.output
-    assert sorted(path.name for path in out.iterdir()) == ["card.json", "plot.png", "sheet.png"]
-    for name in ("plot.png", "sheet.png"):
+    pictures = ["plot.png", "sheet.png", "windows.png"]
+    assert sorted(path.name for path in out.iterdir()) == ["card.json", *pictures]
+    for name in pictures:
         with Image.open(out / name) as picture:
             assert picture.width > 500
     document = json.loads((out / "card.json").read_text())
