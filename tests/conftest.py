@@ -1,5 +1,11 @@
 """What all tests share: nothing fails because a machine is slow, and one tiny world."""
 
+import os
+
+# Several processes that each want all cores take turns at them, and wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import HealthCheck, settings
 
