@@ -8,6 +8,8 @@ change no pixel by itself, so what stands still stays for ever.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -18,16 +20,28 @@ SOURCES = 2
 """Beside the previous frame itself: the scenery and the sink."""
 SOURCE_BIAS = -3.0
 """A network that knows nothing yet keeps the previous frame."""
+NEAR = 0.008
+"""Pixels are alike that differ by less, at the scale of latents: two grey levels."""
+
+
+class Choice(NamedTuple):
+    """How pixels were chosen: logits (B, T, SOURCES, 16, h, w), from the pixels of the `fixed`
+    sources (B, SOURCES, 3, 16, h, w); and opacity (B, T, 16, h, w) of what is laid over them."""
+
+    logits: Tensor
+    fixed: Tensor
+    opacity: Tensor
 
 
 class Painter(nn.Module):
     """Paints every slot from the one before it, the head from the last finished frame.
 
     In training, `borrowed` is the mean share of pixels that the last frames painted took from the
-    scenery or the sink.
+    scenery or the sink, and `choice` how they were chosen.
     """
 
     borrowed: Tensor
+    choice: Choice
     channels = SOURCES * PIXELS
     """What the network says of a cell: which source each pixel has."""
 
@@ -60,6 +74,9 @@ class Painter(nn.Module):
         given = picture + (shares * fixed[:, None]).sum(2)
         # Pixels change by `steps`, and latents by no more: what is kept is kept to the bit.
         pixels, steps = self._pixels(previous), []
+        if self.training:
+            logits = said.float().unflatten(2, (SOURCES, PIXELS))
+            self.choice = Choice(logits, fixed, opacity[:, :, 0])
         for slot in range(said.shape[1]):
             steps.append(given[:, slot] - lost[:, slot] * pixels)
             pixels = pixels + steps[-1]
@@ -69,6 +86,25 @@ class Painter(nn.Module):
             previous = previous + step.float()
             painted.append(previous)
         return torch.stack(painted, 1)
+
+    def surprise(self, target: Tensor, previous: Tensor) -> Tensor:
+        """Return -log of the share that those sources got that show what the frames painted last
+        were to show, (B, T, 16, h, w); 0 where all do, or none.
+
+        target (B, T, 48, h, w); previous (B, 48, h, w), the frame before it. Every slot's previous
+        frame is the target before it.
+        """
+        logits, fixed, opacity = self.choice
+        frames = torch.cat([previous[:, None], target], 1)
+        shown = torch.unflatten(self._pixels(frames.flatten(0, 1)), 0, frames.shape[:2])
+        before, pixels = shown[:, :-1], shown[:, 1:]
+        offered = fixed[:, None].expand(-1, target.shape[1], *[-1] * 5)
+        sources = torch.cat([before[:, :, None], offered], 2)
+        right = (sources - pixels[:, :, None]).abs().amax(3) < NEAR
+        shares = torch.cat([torch.zeros_like(logits[:, :, :1]), logits], 2).log_softmax(2)
+        surprise = -shares.masked_fill(~right, -1e4).logsumexp(2)
+        telling = right.any(2) & ~right.all(2) & (opacity == 0)
+        return torch.where(telling, surprise, 0.0)
 
     def _pixels(self, latents: Tensor) -> Tensor:
         """See latents (B, 48, h, w) as the pixels of cells, (B, 3, 16, h, w)."""

@@ -37,6 +37,9 @@ NOISY_CONTEXT_SHARE = 0.3
 BORROWING_COST = 0.03
 """For taking a pixel from scenery or sink where it does not matter. With a tenth of it, all is soon
 taken from the scenery, coins are wiped away, and nothing is learned any more."""
+CHOICE_WEIGHT = 5.0
+"""Of the cross-entropy of where pixels come from. Errors alone have no gradient left where a source
+has all of a pixel, be it the right one or not."""
 WORLD = "world"
 
 
@@ -134,7 +137,8 @@ class WorldTask:
                 clip.corners,
             )
         moved = moved_cells(clip.target, clip.before)
-        return self._errors(x0, clip.target, moved, self._known(clip.corners, moved))
+        known = self._known(clip.corners, moved)
+        return self._errors(x0, clip.target, moved, known, clip.before)
 
     def _known(self, corners: Tensor | None, moved: Tensor) -> Tensor:
         """Return 0 for cells that move where a crop could not tell that they would, else 1; of the
@@ -159,14 +163,22 @@ class WorldTask:
             ]  # fmt: skip
         group = self._pool[int(rng.integers(len(self._pool)))]
         lesson = group.advance(rng)
-        losses = self._errors(*lesson.judged())
+        losses = self._errors(*lesson.judged(), lesson.moment.clean[:, -1:])
         tracking = lesson.keep.amax((1, 2)).mean()
         horizon = torch.tensor(float(group.ages.max()))
         return losses | {"tracking": tracking, "horizon": horizon}
 
-    def _errors(self, x0: Tensor, target: Tensor, moved: Tensor, keep: Tensor) -> dict[str, Tensor]:
+    def _errors(
+        self, x0: Tensor, target: Tensor, moved: Tensor, keep: Tensor, previous: Tensor
+    ) -> dict[str, Tensor]:
+        """Judge the windows of P ticks, as `Weighing.errors` does; `previous` (B, P, 48, h, w) are
+        the frames that they were painted on."""
         losses = self.weighing.errors(x0, target, moved, keep)
-        losses["loss"] = losses["loss"] + BORROWING_COST * self.dit.painter.borrowed
+        painter = self.dit.painter
+        surprise = painter.surprise(target.flatten(0, 1), previous.flatten(0, 1))
+        losses["choice"] = (surprise * keep.flatten(0, 1)[:, :, None]).mean()
+        cost = CHOICE_WEIGHT * losses["choice"] + BORROWING_COST * painter.borrowed
+        losses["loss"] = losses["loss"] + cost
         return losses
 
     def _hide(self, clean_actions: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:

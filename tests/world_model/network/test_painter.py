@@ -172,6 +172,44 @@ def test_what_is_borrowed_is_measured_in_training(painter: Painter) -> None:
     assert painter.borrowed.item() == pytest.approx(0.25 + 0.25 / 2)
 
 
+def test_the_right_sources_of_a_pixel_are_as_unlikely_as_the_share_that_they_got(
+    painter: Painter,
+) -> None:
+    base = torch.rand(1, 3, 16, 16)
+    before, scenery = base.clone(), base.clone()
+    before[..., :8, :] += 1  # a coin in the upper half: the sink shows it, too
+    frames = latents_of(painter, before), latents_of(painter, before), latents_of(painter, scenery)
+    said = torch.zeros(1, 2, painter.channels, 4, 4)
+    cast, places = torch.ones(1, 1, 4, HEIGHT, WIDTH), torch.zeros(1, 2, 1, 3).long()
+    painter.train()(said, *frames, cast, places)
+    kept_then_taken = torch.stack([frames[0], frames[2]], 1)
+    surprise = F.pixel_shuffle(painter.surprise(kept_then_taken, frames[0])[0], CELL)[:, 0]
+    expected = torch.zeros(2, 16, 16)
+    expected[0, :8] = -np.log(2 / 3)  # as it was, or as in the sink
+    expected[1, :8] = -np.log(1 / 3)  # as in the scenery, before and sink have the coin
+    expected[:, :HEIGHT, :WIDTH] = 0  # an actor covers it
+    torch.testing.assert_close(surprise, expected)
+
+
+def test_what_no_source_shows_surprises_nobody(painter: Painter) -> None:
+    previous, sink, scenery, target = torch.randn(4, 1, VALUES, 4, 4)
+    painter.train()(told(painter, 4), previous, sink, scenery, *nobody())
+    assert not painter.surprise(target[:, None], previous).any()
+
+
+def test_a_wrong_source_that_has_all_of_a_pixel_can_still_be_unlearned(painter: Painter) -> None:
+    previous, sink, scenery = torch.randn(3, 1, VALUES, 4, 4)
+    said = told(painter, 4)
+    source(said, SCENERY)[:] = SURE
+    said.requires_grad_()
+    painted = painter.train()(said, previous, sink, scenery, *nobody())
+    (by_error,) = torch.autograd.grad((painted[:, 0] - previous).square().mean(), said)
+    assert by_error.abs().max() < 1e-12
+    painted = painter(said, previous, sink, scenery, *nobody())
+    (by_choice,) = torch.autograd.grad(painter.surprise(previous[:, None], previous).sum(), said)
+    torch.testing.assert_close(source(by_choice, SCENERY), torch.ones(1, 1, PIXELS, 4, 4))
+
+
 def test_a_network_that_knows_nothing_yet_keeps_nearly_all(painter: Painter) -> None:
     previous, sink, scenery = (latents_of(painter, image) for image in torch.rand(3, 1, 3, 16, 16))
     said = torch.full((1, 1, painter.channels, 4, 4), SOURCE_BIAS)

@@ -54,9 +54,11 @@ class Traced(WorldTask):
     clip: dict[str, Tensor]
     graded: list[dict[str, Tensor]]
 
-    def _errors(self, x0: Tensor, target: Tensor, moved: Tensor, keep: Tensor) -> dict[str, Tensor]:
+    def _errors(
+        self, x0: Tensor, target: Tensor, moved: Tensor, keep: Tensor, previous: Tensor
+    ) -> dict[str, Tensor]:
         self.graded.append({"target": target, "moved": moved, "keep": keep})
-        return super()._errors(x0, target, moved, keep)
+        return super()._errors(x0, target, moved, keep, previous)
 
     def _hide(self, clean_actions: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
         return clean_actions, keys
@@ -203,7 +205,9 @@ def test_motion_weighs_as_much_as_it_is_told(make: Any) -> None:
         task = make(NEVER, motion_weight=weight)
         x0, moved = torch.ones(1, 1, 3, 48, 16, 20), torch.ones(1, 1, 3, 16, 20)
         task.dit.painter.borrowed = torch.zeros(())
-        losses.append(task._errors(x0, 0 * x0, moved, torch.ones_like(moved))["loss"])
+        task.dit.painter.surprise = lambda *_: torch.zeros(1, 3, 16, 16, 20)
+        judged = task._errors(x0, 0 * x0, moved, torch.ones_like(moved), x0[:, :, 0])
+        losses.append(judged["loss"])
     torch.testing.assert_close(losses[1], 12 * losses[0])
 
 
@@ -231,6 +235,17 @@ def test_roll_outs_begin_at_their_step_and_take_turns_with_held_branches(make: A
         for step in (4, 5)
     }
     assert kinds == {4: {False}, 5: {False, True}}
+
+
+def test_an_unlikely_source_costs_as_far_as_its_cell_counts(make: Any) -> None:
+    task = make(NEVER)
+    x0, keep = torch.ones(1, 1, 3, 48, 16, 20), torch.zeros(1, 1, 3, 16, 20)
+    keep[:, :, :, :4] = 1
+    task.dit.painter.borrowed = torch.zeros(())
+    task.dit.painter.surprise = lambda *_: torch.full((1, 3, 16, 16, 20), 2.0)
+    judged = task._errors(x0, x0, 0 * keep, keep, x0[:, :, 0])
+    assert judged["choice"].item() == pytest.approx(2.0 * 4 / 16)
+    assert judged["loss"].item() == pytest.approx(train_world.CHOICE_WEIGHT * 2.0 * 4 / 16)
 
 
 def test_roll_outs_that_have_left_the_truth_teach_nothing(make: Any) -> None:
