@@ -8,7 +8,7 @@ stands for 4x4 cells, (B, F, N, width).
 The network is U-shaped. Convolutions on cells and on tiles of 2x2 cells, before and after the
 transformer, see to what is near and exact: how a sprite moves, where it lands, what it uncovers.
 The transformer sees to what is far: routes, deaths, time. What comes out tells a `Painter` how to
-make each slot from the frame before it; where actors are says a `Finder`.
+make each slot from the frame before it; where actors are says a `Finder`, and all slots are told.
 """
 
 from __future__ import annotations
@@ -76,8 +76,9 @@ class RollingDiT(nn.Module):
         self.player_in, self.others_in = (
             nn.Conv2d(2 * PIXELS, of_cells, 3, padding=1, bias=False) for _ in range(2)
         )
-        nn.init.zeros_(self.player_in.weight)
-        nn.init.zeros_(self.others_in.weight)
+        self.going_in = nn.Conv2d(2 * PIXELS, of_cells, 3, padding=1, bias=False)
+        for marked_in in (self.player_in, self.others_in, self.going_in):
+            nn.init.zeros_(marked_in.weight)
         self.cell_block_in = ConvBlock(of_cells, width)
         self.to_tiles = nn.Conv2d(of_cells, of_tiles, 2, stride=2)
         self.tile_block_in = ConvBlock(of_tiles, width)
@@ -135,10 +136,10 @@ class RollingDiT(nn.Module):
         actors are, if not the network is to find them.
         """
         memory = cache_k, cache_v, ages
-        seen, x, k, v = self._look(window, sigmas, actions, memory, trail, corners)
         base, scenery = window[:, 3] / (1 - sigmas[..., 0, None, None, None]), window[:, 0]
         if places is None:
             places = self.finder(self._pictures(scenery, base), actions[:, 1:], trail)
+        seen, x, k, v = self._look(window, sigmas, actions, memory, trail, corners, places)
         told = self._tell(x, seen.slots(1))
         x0 = self.painter(told, base, window[:, 1], scenery, cast, places)
         return StepOutput(x0, k, v, places)
@@ -157,7 +158,7 @@ class RollingDiT(nn.Module):
         """Return `k` and `v` of the last finished frame, as `step` does, from a window without
         slots (B, 4, 48, h, w); sigmas (1,) and actions (B, 1, ...)."""
         memory = cache_k, cache_v, ages
-        _, _, k, v = self._look(window, sigmas, actions, memory, trail, corners)
+        _, _, k, v = self._look(window, sigmas, actions, memory, trail, corners, None)
         return k, v
 
     def clip(
@@ -191,7 +192,8 @@ class RollingDiT(nn.Module):
         trails = torch.stack([_predecessors(trail), trail], 2)
         around = sink, scenery[:, None].expand_as(clean)
         past = self._past(clean, _predecessors(clean), *around, trails)
-        of_slots = past[:, -ticks:].unsqueeze(2).expand(-1, -1, width, -1, -1, -1)
+        going = self._going(places.flatten(1, 2), past.shape[-2:]).unflatten(1, (ticks, width))
+        of_slots = past[:, -ticks:].unsqueeze(2) + going
         seen = self._embed(
             torch.cat([clean, slots.flatten(1, 2)], 1),
             torch.cat([past, of_slots.flatten(1, 2)], 1),
@@ -224,12 +226,16 @@ class RollingDiT(nn.Module):
         memory: tuple[Tensor, Tensor, Tensor],
         trail: Tensor,
         corners: Tensor | None,
+        places: Tensor | None,
     ) -> tuple[Embedding, Tensor, Tensor, Tensor]:
-        """Embed a window and let it think; returns also the last finished frame's `k` and `v`."""
+        """Embed a window, if there are slots with where actors are in them, and let it think;
+        returns also the last finished frame's `k` and `v`."""
         window = window[:, :, : self.config.codec.channels]
         scenery, sink, before, previous = (window[:, i : i + 1] for i in range(4))
         frames, grid = window[:, 3:], _grid(window)
         past = self._past(previous, before, sink, scenery, trail[:, None, 1:])
+        if places is not None:
+            past = torch.cat([past, past + self._going(places, past.shape[-2:])], 1)
         conditions = sigmas.expand(frames.shape[:2]), actions
         seen = self._embed(frames, past, *conditions, self._places(corners, grid))
         cache_k, cache_v, ages = memory
@@ -253,6 +259,11 @@ class RollingDiT(nn.Module):
         ):
             past = past + marked_in(mark(actors, previous.shape[-2:]).flatten(1, 2))
         return torch.unflatten(past, 0, previous.shape[:2])
+
+    def _going(self, places: Tensor, grid: torch.Size) -> Tensor:
+        """See where actors are in slots (B, F, A, 3) as cells: what they take or uncover."""
+        marks = torch.cat([mark(places[:, :, :1], grid), mark(places[:, :, 1:], grid)], 2)
+        return torch.unflatten(self.going_in(_images(marks)), 0, places.shape[:2])
 
     def _embed(
         self, latents: Tensor, past: Tensor, sigmas: Tensor, actions: Tensor, place: Tensor

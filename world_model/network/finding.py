@@ -4,7 +4,8 @@ Of every actor a small network says how it moves in a tick, whether it restarts,
 from a glimpse of the pixels around it (after Mnih et al., arXiv 1406.6247), from how it looks and
 moved last, and from the keys. So there is always one player and never a second, actors move by
 whole pixels, physics looks the same wherever it happens, and how an actor looks is not the large
-network's to draw. Neither of the two networks sees the other: they are trained apart.
+network's to draw. That one is shown where they go, as a coin is gone when the player gets there; it
+is trained on where they truly went, so that the two networks are trained apart.
 A place is (top, left, drawing): the pixel of the drawing's top left corner, and its number in the
 cast.
 """

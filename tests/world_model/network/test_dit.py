@@ -156,6 +156,7 @@ class Naive:
             scenery[:, None].expand(-1, len(frames), -1, -1, -1),
             torch.stack([moment.trail[:, before], moment.trail[:, frames]], 2),
         )
+        past[:, head:] += dit._going(moment.places, past.shape[-2:])
         actions = torch.cat([moment.clean_actions, moment.slot_actions], 1)
         seen = dit._embed(latents, past, sigmas, actions, dit.place)
         x = seen.x
