@@ -24,7 +24,7 @@ from world_model.config import DiTConfig, WorldConfig
 from world_model.network.attention import CachedAttention, ClipAttention
 from world_model.network.blocks import ConvBlock, TokenBlock
 from world_model.network.codec import CELL
-from world_model.network.finding import Finder, mark
+from world_model.network.finding import Finder, covered, mark
 from world_model.network.painter import PIXELS, SOURCE_BIAS, Painter
 from world_model.network.rope import AxialRope
 
@@ -262,7 +262,7 @@ class RollingDiT(nn.Module):
 
     def _going(self, places: Tensor, grid: torch.Size) -> Tensor:
         """See where actors are in slots (B, F, A, 3) as cells: what they take or uncover."""
-        marks = torch.cat([mark(places[:, :, :1], grid), mark(places[:, :, 1:], grid)], 2)
+        marks = torch.cat([covered(places[:, :, :1], grid), covered(places[:, :, 1:], grid)], 2)
         return torch.unflatten(self.going_in(_images(marks)), 0, places.shape[:2])
 
     def _embed(

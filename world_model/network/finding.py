@@ -166,6 +166,18 @@ def _is(places: Tensor, side: Tensor) -> Tensor:
     return (places[..., None] == side).float()
 
 
+def covered(places: Tensor, grid: torch.Size) -> Tensor:
+    """Tell a network which pixels drawings at places (B, F, A, 3) lie on: (B, F, 16, h, w), 1 where
+    any does, else 0."""
+    sides = zip((0, 1), (CastConfig.height, CastConfig.width), grid, strict=True)
+    rows, columns = (
+        _within(pixels_of(cells, places.device) - places[..., axis, None, None], size).float()
+        for axis, size, cells in sides
+    )
+    shown = rows[..., :, None, :, None] * columns[..., None, :, None, :]
+    return shown.amax(2).flatten(2, 3)
+
+
 def mark(places: Tensor, grid: torch.Size) -> Tensor:
     """Draw places (B, F, A, 3) for a network to see: (B, F, 16, h, w), 1 at the pixels at the top
     middle, else 0; nothing where it is outside."""
