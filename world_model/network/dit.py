@@ -261,9 +261,9 @@ class RollingDiT(nn.Module):
         return torch.unflatten(past, 0, previous.shape[:2])
 
     def _going(self, places: Tensor, grid: torch.Size) -> Tensor:
-        """See where actors are in slots (B, F, A, 3) as cells: what they take or uncover."""
-        marks = torch.cat([covered(places[:, :, :1], grid), covered(places[:, :, 1:], grid)], 2)
-        return torch.unflatten(self.going_in(_images(marks)), 0, places.shape[:2])
+        """See what the player and the others cover in slots, at places (B, F, A, 3), as cells."""
+        shown = torch.cat([covered(places[:, :, :1], grid), covered(places[:, :, 1:], grid)], 2)
+        return torch.unflatten(self.going_in(_images(shown)), 0, places.shape[:2])
 
     def _embed(
         self, latents: Tensor, past: Tensor, sigmas: Tensor, actions: Tensor, place: Tensor

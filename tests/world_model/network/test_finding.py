@@ -19,6 +19,7 @@ from world_model.network.finding import (
     MOVES,
     REACH_PX,
     Finder,
+    covered,
     errors,
     glimpses,
     mark,
@@ -191,6 +192,17 @@ def test_what_is_said_comes_apart_into_moves_restart_and_drawings() -> None:
     rows, columns, restart, drawings = split(said((-3, 2), 1, restart=True))
     assert (rows.argmax() - REACH_PX[0], columns.argmax() - REACH_PX[1]) == (-3, 2)
     assert (restart.item(), drawings.argmax().item(), len(drawings)) == (SURE, 1, DRAWINGS)
+
+
+def test_what_is_covered_are_the_pixels_of_drawings_as_far_as_they_are_inside() -> None:
+    places = torch.tensor([[[[3, 5, 0], [3, 5, 2]], [[-4, 50, 1], [*NOWHERE]]]])
+    shown = covered(places, torch.Size(GRID))
+    assert shown.shape == (1, 2, CELL**2, *GRID)
+    pixels = torch.nn.functional.pixel_shuffle(shown[0], CELL)[:, 0]
+    expected = torch.zeros(2, *FRAME)
+    expected[0, 3 : 3 + CastConfig.height, 5 : 5 + CastConfig.width] = 1
+    expected[1, : CastConfig.height - 4, 50:] = 1
+    assert torch.equal(pixels, expected)
 
 
 def test_marks_are_at_the_top_middle_of_places_and_none_is_outside() -> None:
