@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from games.platformer.level import Level
-from games.platformer.render import HERO_LEFT_PX
 from world_model.config import CastConfig
-from world_model.evaluation.inverse_dynamics import ActionJudge
+from world_model.evaluation.inverse_dynamics import ActionJudge, box_of
 from world_model.evaluation.metrics import tile_quality, touched_tiles
 
 STRETCH_TICKS: Final = 20
@@ -73,8 +72,7 @@ class DriftMeter:
             self._stretches.append(_Stretch())
             self._judge.forget()
         if at < JUDGED_TICKS:
-            top, left, _ = self._world.places[0].tolist()
-            answer = self._judge.see((left + HERO_LEFT_PX, top), held)
+            answer = self._judge.see(box_of(self._world.places[0].tolist()), held)
             if answer is not None:
                 self._stretches[-1].answers.append(answer)
         elif at in SEEN_TICKS:

@@ -7,6 +7,7 @@ hypotheses, which the following moves confirm or refute.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Final
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from games.platformer import physics
 from games.platformer.level import SIZE, Level, Levels
 from games.platformer.physics import BUTTONS, SPRING_SPEED, State
+from games.platformer.render import HERO_LEFT_PX
 
 Place = tuple[int, int]
 Speeds = frozenset[tuple[int, int, bool]]
@@ -25,6 +27,12 @@ Speeds = frozenset[tuple[int, int, bool]]
 COMBINATIONS: Final = np.array(list(product((False, True), repeat=len(BUTTONS))))
 MOST_SPEEDS: Final = 12
 AT_REST: Final[Speeds] = frozenset({(0, 0, True), (0, 0, False)})
+
+
+def box_of(place: Sequence[int]) -> Place:
+    """Return where a player's box is whose drawing is at a place (top, left, drawing)."""
+    top, left, _ = place
+    return left + HERO_LEFT_PX, top
 
 
 class ActionJudge:

@@ -128,16 +128,15 @@ def draw_windows(windows: dict[str, Any], path: Path) -> None:
     """Plot what an evaluation has of every ten seconds of its long runs, a point each."""
     from matplotlib.figure import Figure
 
-    shown = {name: windows[name] for name in _OVER_TIME if name in windows}
     figure = Figure(figsize=(13, 3.4), layout="constrained")
-    panels = figure.subplots(1, len(shown), squeeze=False)[0]
-    for axes, (name, values) in zip(panels, shown.items(), strict=True):
-        title, unit = _OVER_TIME[name]
+    panels = figure.subplots(1, len(_OVER_TIME))
+    for axes, (name, (title, unit)) in zip(panels, _OVER_TIME.items(), strict=True):
+        values = windows[name]
         ends = np.arange(1, len(values) + 1) * windows["ticks"] / TICKS_PER_SECOND / 60
         known = np.array([np.nan if value is None else value for value in values], np.float64)
         axes.plot(ends, known, ".", color=_ACCENT, markersize=4)
         axes.set(title=title, xlabel="minutes of play", ylabel=unit)
-        axes.set_ylim(bottom=min(0.0, float(np.nanmin(known, initial=0.0))))
+        axes.set_ylim(bottom=float(np.nanmin(known, initial=0.0)))
         axes.grid(alpha=0.2)
     figure.savefig(path, dpi=110)
 

@@ -174,8 +174,7 @@ def covered(places: Tensor, grid: torch.Size) -> Tensor:
         _within(pixels_of(cells, places.device) - places[..., axis, None, None], size).float()
         for axis, size, cells in sides
     )
-    shown = rows[..., :, None, :, None] * columns[..., None, :, None, :]
-    return shown.amax(2).flatten(2, 3)
+    return _crossed(rows, columns).amax(2)
 
 
 def mark(places: Tensor, grid: torch.Size) -> Tensor:
@@ -185,5 +184,9 @@ def mark(places: Tensor, grid: torch.Size) -> Tensor:
         (places[..., axis, None, None] + middle == pixels_of(cells, places.device)).float()
         for axis, middle, cells in zip((0, 1), (0, MIDDLE[1]), grid, strict=True)
     )
-    marks = rows[..., :, None, :, None] * columns[..., None, :, None, :]
-    return marks.sum(2).flatten(2, 3)
+    return _crossed(rows, columns).sum(2)
+
+
+def _crossed(rows: Tensor, columns: Tensor) -> Tensor:
+    """Return the pixels (B, F, A, 16, h, w) of rows (B, F, A, 4, h) and columns (B, F, A, 4, w)."""
+    return (rows[..., :, None, :, None] * columns[..., None, :, None, :]).flatten(3, 4)

@@ -14,9 +14,8 @@ from torch import nn
 
 from games.platformer.generator import generate
 from games.platformer.physics import BUTTONS
-from games.platformer.render import HERO_LEFT_PX
 from world_model.data import Recording
-from world_model.evaluation.inverse_dynamics import ActionJudge
+from world_model.evaluation.inverse_dynamics import ActionJudge, box_of
 from world_model.network.dit import RollingDiT
 from world_model.training.footage import Footage
 from world_model.training.self_forcing import rolling_from
@@ -75,9 +74,8 @@ class VitalsGuard:
             out.tick(torch.from_numpy(tokens).to(device), out.noise())
             energies.append((out.window[:, 3] - previous).square().mean())
             players = out.trail[:, -1, 0].tolist()
-            for judge, held, (top, left, _) in zip(judges, tokens, players, strict=True):
-                place = left + HERO_LEFT_PX, top
-                answers.append(judge.see(place, held[: len(BUTTONS)].astype(np.bool_)))
+            for judge, held, place in zip(judges, tokens, players, strict=True):
+                answers.append(judge.see(box_of(place), held[: len(BUTTONS)].astype(np.bool_)))
         told = [answer for answer in answers if answer is not None]
         accuracy = sum(told) / max(1, len(told))
         return Vitals(accuracy, float(torch.stack(energies).mean()))
