@@ -24,8 +24,8 @@ from world_model.config import DiTConfig, WorldConfig
 from world_model.network.attention import CachedAttention, ClipAttention
 from world_model.network.blocks import ConvBlock, TokenBlock
 from world_model.network.codec import CELL
-from world_model.network.finding import Finder, covered, mark
-from world_model.network.painter import PIXELS, SOURCE_BIAS, Painter
+from world_model.network.finding import Finder, mark, restarted
+from world_model.network.painter import PIXELS, SOURCE_BIAS, Laid, Painter, lay
 from world_model.network.rope import AxialRope
 
 SIGMA_FREQS = 32
@@ -68,6 +68,7 @@ class RollingDiT(nn.Module):
         self.painter = Painter()
         token = len(config.buttons) + MARKS
         self.action = nn.Linear(token, width)
+        self.restart = nn.Parameter(torch.zeros(width))
         self.sigma = nn.Sequential(
             nn.Linear(2 * SIGMA_FREQS, width), nn.SiLU(), nn.Linear(width, width)
         )
@@ -139,9 +140,11 @@ class RollingDiT(nn.Module):
         base, scenery = window[:, 3] / (1 - sigmas[..., 0, None, None, None]), window[:, 0]
         if places is None:
             places = self.finder(self._pictures(scenery, base), actions[:, 1:], trail)
-        seen, x, k, v = self._look(window, sigmas, actions, memory, trail, corners, places)
+        laid = lay(cast, places, base.shape[-2:])
+        slots = places, laid
+        seen, x, k, v = self._look(window, sigmas, actions, memory, trail, corners, slots)
         told = self._tell(x, seen.slots(1))
-        x0 = self.painter(told, base, window[:, 1], scenery, cast, places)
+        x0 = self.painter(told, base, window[:, 1], scenery, laid)
         return StepOutput(x0, k, v, places)
 
     def remember(
@@ -192,13 +195,16 @@ class RollingDiT(nn.Module):
         trails = torch.stack([_predecessors(trail), trail], 2)
         around = sink, scenery[:, None].expand_as(clean)
         past = self._past(clean, _predecessors(clean), *around, trails)
-        going = self._going(places.flatten(1, 2), past.shape[-2:]).unflatten(1, (ticks, width))
-        of_slots = past[:, -ticks:].unsqueeze(2) + going
+        laid = lay(cast, places.flatten(1, 2), clean.shape[-2:])
+        of_slots = past[:, -ticks:].unsqueeze(2) + self._going(laid).unflatten(1, (ticks, width))
+        followed = torch.cat([trail[:, -ticks:, None], places], 2)
+        restarts = [restarted(trails[:, :, 1], trails[:, :, 0]), _restarts(followed).flatten(1)]
         seen = self._embed(
             torch.cat([clean, slots.flatten(1, 2)], 1),
             torch.cat([past, of_slots.flatten(1, 2)], 1),
             torch.cat([clean_sigmas, slot_sigmas.flatten(1, 2)], 1),
             torch.cat([clean_actions, slot_actions.flatten(1, 2)], 1),
+            torch.cat(restarts, 1),
             self._places(corners, grid),
         )
         x = self._think(seen, ClipAttention(self.rope, self.window, grid, split, ticks))
@@ -208,8 +214,8 @@ class RollingDiT(nn.Module):
         base = whole[:, -ticks:] / (1 - clean_sigmas[:, -ticks:, None, None, None])
         base, bare = base.flatten(0, 1), bare.repeat_interleave(ticks, 0)
         sink = whole[:, 0].repeat_interleave(ticks, 0)
-        cast, places = cast.repeat_interleave(ticks, 0), places.flatten(0, 1)
-        x0: Tensor = self.painter(told, base, sink, bare, cast, places)
+        laid = Laid(*(part.unflatten(1, (ticks, width)).flatten(0, 1) for part in laid))
+        x0: Tensor = self.painter(told, base, sink, bare, laid)
         return torch.unflatten(x0, 0, (batch, ticks))
 
     def _pictures(self, scenery: Tensor, previous: Tensor) -> Tensor:
@@ -226,17 +232,20 @@ class RollingDiT(nn.Module):
         memory: tuple[Tensor, Tensor, Tensor],
         trail: Tensor,
         corners: Tensor | None,
-        places: Tensor | None,
+        slots: tuple[Tensor, Laid] | None,
     ) -> tuple[Embedding, Tensor, Tensor, Tensor]:
-        """Embed a window, if there are slots with where actors are in them, and let it think;
-        returns also the last finished frame's `k` and `v`."""
+        """Embed a window, if it has slots with where actors are in them, and let it think; returns
+        also the last finished frame's `k` and `v`."""
         window = window[:, :, : self.config.codec.channels]
         scenery, sink, before, previous = (window[:, i : i + 1] for i in range(4))
         frames, grid = window[:, 3:], _grid(window)
         past = self._past(previous, before, sink, scenery, trail[:, None, 1:])
-        if places is not None:
-            past = torch.cat([past, past + self._going(places, past.shape[-2:])], 1)
-        conditions = sigmas.expand(frames.shape[:2]), actions
+        followed = trail[:, 1:]
+        if slots is not None:
+            places, laid = slots
+            past = torch.cat([past, past + self._going(laid)], 1)
+            followed = torch.cat([followed, places], 1)
+        conditions = sigmas.expand(frames.shape[:2]), actions, _restarts(followed)
         seen = self._embed(frames, past, *conditions, self._places(corners, grid))
         cache_k, cache_v, ages = memory
         attend = CachedAttention(self.rope, frames.shape[1] - 1, grid, ages, cache_k, cache_v)
@@ -260,17 +269,23 @@ class RollingDiT(nn.Module):
             past = past + marked_in(mark(actors, previous.shape[-2:]).flatten(1, 2))
         return torch.unflatten(past, 0, previous.shape[:2])
 
-    def _going(self, places: Tensor, grid: torch.Size) -> Tensor:
-        """See what the player and the others cover in slots, at places (B, F, A, 3), as cells."""
-        shown = torch.cat([covered(places[:, :, :1], grid), covered(places[:, :, 1:], grid)], 2)
-        return torch.unflatten(self.going_in(_images(shown)), 0, places.shape[:2])
+    def _going(self, laid: Laid) -> Tensor:
+        """See what the player and the others cover in slots, as cells."""
+        cells: Tensor = self.going_in(_images(torch.cat([laid.player, laid.others], 2)))
+        return torch.unflatten(cells, 0, laid.player.shape[:2])
 
     def _embed(
-        self, latents: Tensor, past: Tensor, sigmas: Tensor, actions: Tensor, place: Tensor
+        self,
+        latents: Tensor,
+        past: Tensor,
+        sigmas: Tensor,
+        actions: Tensor,
+        restarts: Tensor,
+        place: Tensor,
     ) -> Embedding:
         """Turn frames (B, F, C, h, w), seen together with their `past`, or one of all, into
         tokens."""
-        cond, frames = self.condition(sigmas, actions), latents.shape[:2]
+        cond, frames = self.condition(sigmas, actions, restarts), latents.shape[:2]
         each = cond.flatten(0, 1)
         cells = self.cells_in(_images(latents)).unflatten(0, frames) + past
         cells = self.cell_block_in(cells.flatten(0, 1), each)
@@ -279,11 +294,12 @@ class RollingDiT(nn.Module):
         x = tokens.unflatten(0, frames) + place
         return Embedding(x, cond, tiles.unflatten(0, frames), cells.unflatten(0, frames))
 
-    def condition(self, sigmas: Tensor, actions: Tensor) -> Tensor:
-        """Embed noise levels (...) and actions (..., A + 3): (..., width)."""
+    def condition(self, sigmas: Tensor, actions: Tensor, restarts: Tensor) -> Tensor:
+        """Embed noise levels (...), actions (..., A + 3) and restarts (...): (..., width)."""
         freqs = torch.exp(torch.linspace(0.0, 5.0, SIGMA_FREQS, device=sigmas.device))
         angles = sigmas.float()[..., None] * freqs
         cond = self.sigma(torch.cat([angles.cos(), angles.sin()], -1)) + self.action(actions)
+        cond = cond + restarts[..., None] * self.restart
         return F.silu(cond)
 
     def _think(
@@ -332,6 +348,12 @@ def _predecessors(frames: Tensor) -> Tensor:
     The frame right after the sink need not be its successor: it is its own predecessor.
     """
     return torch.cat([frames[:, :2], frames[:, 1:-1]], 1)
+
+
+def _restarts(places: Tensor) -> Tensor:
+    """Tell in which of consecutive frames but the first the player restarts, by places (B, ..., F,
+    A, 3); returns (B, ..., F - 1)."""
+    return restarted(places[..., 1:, :, :], places[..., :-1, :, :])
 
 
 def _images(latents: Tensor) -> Tensor:

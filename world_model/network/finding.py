@@ -166,15 +166,14 @@ def _is(places: Tensor, side: Tensor) -> Tensor:
     return (places[..., None] == side).float()
 
 
-def covered(places: Tensor, grid: torch.Size) -> Tensor:
-    """Tell a network which pixels drawings at places (B, F, A, 3) lie on: (B, F, 16, h, w), 1 where
-    any does, else 0."""
-    sides = zip((0, 1), (CastConfig.height, CastConfig.width), grid, strict=True)
-    rows, columns = (
-        _within(pixels_of(cells, places.device) - places[..., axis, None, None], size).float()
-        for axis, size, cells in sides
-    )
-    return _crossed(rows, columns).amax(2)
+def restarted(places: Tensor, before: Tensor) -> Tensor:
+    """Tell whether the player has been put back to the start, by places (..., A, 3) in a frame and
+    the one before: 1 where it came further than anything moves in a tick, else 0 (...).
+
+    It cannot be told of one that restarts right beside its start.
+    """
+    came = (places - before)[..., 0, :2].abs()
+    return (came > torch.tensor(REACH_PX, device=places.device)).any(-1).float()
 
 
 def mark(places: Tensor, grid: torch.Size) -> Tensor:
@@ -184,9 +183,4 @@ def mark(places: Tensor, grid: torch.Size) -> Tensor:
         (places[..., axis, None, None] + middle == pixels_of(cells, places.device)).float()
         for axis, middle, cells in zip((0, 1), (0, MIDDLE[1]), grid, strict=True)
     )
-    return _crossed(rows, columns).sum(2)
-
-
-def _crossed(rows: Tensor, columns: Tensor) -> Tensor:
-    """Return the pixels (B, F, A, 16, h, w) of rows (B, F, A, 4, h) and columns (B, F, A, 4, w)."""
-    return (rows[..., :, None, :, None] * columns[..., None, :, None, :]).flatten(3, 4)
+    return (rows[..., :, None, :, None] * columns[..., None, :, None, :]).flatten(3, 4).sum(2)

@@ -33,6 +33,15 @@ class Choice(NamedTuple):
     opacity: Tensor
 
 
+class Laid(NamedTuple):
+    """Actors laid out over frames: their `picture` (B, T, 3, 16, h, w), 0 where nobody is, and
+    how much of every pixel the `player` and the `others` cover, (B, T, 16, h, w)."""
+
+    picture: Tensor
+    player: Tensor
+    others: Tensor
+
+
 class Painter(nn.Module):
     """Paints every slot from the one before it, the head from the last finished frame.
 
@@ -55,23 +64,21 @@ class Painter(nn.Module):
         previous: Tensor,
         sink: Tensor,
         scenery: Tensor,
-        cast: Tensor,
-        places: Tensor,
+        laid: Laid,
     ) -> Tensor:
-        """Paint slots (B, T, 48, h, w) as `said` (B, T, channels, h, w).
+        """Paint slots (B, T, 48, h, w) as `said` (B, T, channels, h, w), with actors `laid` over.
 
         previous, sink, scenery (B, 48, h, w): the last finished frame, the first of the session,
-        and that one with nobody in it. cast (B, D, 4, H, W): drawings, RGB and opacity; places (B,
-        T, A, 3): where each actor is, see `finding`.
+        and that one with nobody in it.
         """
         shares = _shares(said)
         if self.training:
             self.borrowed = shares.sum(2).mean()
-        picture, opacity = _laid(cast, places, previous.shape[-2:])
+        opacity = (laid.player + laid.others)[:, :, None]
         shares = shares * (1 - opacity)[:, :, None]
         lost = opacity + shares.sum(2)
         fixed = torch.stack([self._pixels(scenery), self._pixels(sink)], 1)
-        given = picture + (shares * fixed[:, None]).sum(2)
+        given = laid.picture + (shares * fixed[:, None]).sum(2)
         # Pixels change by `steps`, and latents by no more: what is kept is kept to the bit.
         pixels, steps = self._pixels(previous), []
         if self.training:
@@ -124,12 +131,13 @@ def _shares(logits: Tensor) -> Tensor:
     return shared
 
 
-def _laid(cast: Tensor, places: Tensor, grid: torch.Size) -> tuple[Tensor, Tensor]:
-    """Lay drawings of `cast` (B, D, 4, H, W) out as `places` (B, T, A, 3) say, on h x w cells.
+def lay(cast: Tensor, places: Tensor, grid: torch.Size) -> Laid:
+    """Lay drawings of `cast` (B, D, 4, H, W), RGB and opacity, out as `places` (B, T, A, 3) say, on
+    h x w cells; see `finding`.
 
-    Returns the pictures (B, T, 3, 16, h, w) and their opacity (B, T, 1, 16, h, w). What is outside
-    the frame is cut. The first actor covers the others, of these a later one those before it; what
-    is covered is cut out of drawings while they are small, so that all are laid at once.
+    What is outside the frame is cut. The first actor covers the others, of these a later one those
+    before it; what is covered is cut out of drawings while they are small, so that all are laid at
+    once.
     """
     top, left, drawing = places.unbind(3)
     height, width = cast.shape[-2:]
@@ -137,12 +145,15 @@ def _laid(cast: Tensor, places: Tensor, grid: torch.Size) -> tuple[Tensor, Tenso
     shown = _is(drawing, torch.arange(cast.shape[1], device=cast.device))
     sprites = torch.unflatten(shown @ cast.flatten(2)[:, None], -1, cast.shape[2:])
     sprites = sprites * (1 - _covered(sprites[:, :, :, 3], top, left))[:, :, :, None]
+    others = (torch.arange(top.shape[2], device=cast.device) > 0).float()[:, None, None, None]
+    sprites = torch.cat([sprites, others * sprites[:, :, :, 3:]], 3)
     rows = _placed(top, height, grid[0]).movedim(3, 2).flatten(3, 4).transpose(-1, -2)
     columns = _placed(left, width, grid[1]).movedim(3, 2)
     laid = sprites.movedim(3, 2)[:, :, :, None] @ columns[:, :, None]
     laid = rows[:, :, None, :, None] @ laid.flatten(4, 5)[:, :, :, None]
-    picture, opacity = laid.flatten(3, 4).split((3, 1), 2)
-    return picture, opacity
+    picture, opacity, of_others = laid.flatten(3, 4).split((3, 1, 1), 2)
+    others = of_others[:, :, 0]
+    return Laid(picture, opacity[:, :, 0] - others, others)
 
 
 def _covered(opacity: Tensor, top: Tensor, left: Tensor) -> Tensor:

@@ -18,7 +18,8 @@ from world_model.actions import MARKS
 from world_model.cache import CacheIndex
 from world_model.config import WindowConfig, WorldConfig
 from world_model.network.dit import RollingDiT, StepOutput
-from world_model.network.painter import SOURCE_BIAS, SOURCES
+from world_model.network.finding import restarted
+from world_model.network.painter import SOURCE_BIAS, SOURCES, lay
 from world_model.network.rope import rotate
 from world_model.schedule import window_sigmas
 
@@ -156,17 +157,21 @@ class Naive:
             scenery[:, None].expand(-1, len(frames), -1, -1, -1),
             torch.stack([moment.trail[:, before], moment.trail[:, frames]], 2),
         )
-        past[:, head:] += dit._going(moment.places, past.shape[-2:])
+        laid = lay(moment.cast, moment.places, past.shape[-2:])
+        past[:, head:] += dit._going(laid)
         actions = torch.cat([moment.clean_actions, moment.slot_actions], 1)
-        seen = dit._embed(latents, past, sigmas, actions, dit.place)
+        there = torch.cat([moment.trail, moment.places], 1)
+        followed = [predecessor(frame) for frame in range(head)]
+        followed += range(head - 1, latents.shape[1] - 1)
+        restarts = restarted(there, there[:, followed])
+        assert 0 < restarts.mean() < 1
+        seen = dit._embed(latents, past, sigmas, actions, restarts, dit.place)
         x = seen.x
         for block in dit.blocks:
             x = block(x, seen.cond, lambda q, k, v: self.attend(q, k, v, head))
         told = dit._tell(x[:, head:], seen.slots(head))
         base = moment.clean[:, -1] / (1 - window[0])
-        painted: Tensor = dit.painter(
-            told, base, moment.clean[:, 0], moment.scenery, moment.cast, moment.places
-        )
+        painted: Tensor = dit.painter(told, base, moment.clean[:, 0], moment.scenery, laid)
         return painted
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, head: int) -> Tensor:

@@ -19,11 +19,11 @@ from world_model.network.finding import (
     MOVES,
     REACH_PX,
     Finder,
-    covered,
     errors,
     glimpses,
     mark,
     moved,
+    restarted,
     split,
 )
 
@@ -194,15 +194,11 @@ def test_what_is_said_comes_apart_into_moves_restart_and_drawings() -> None:
     assert (restart.item(), drawings.argmax().item(), len(drawings)) == (SURE, 1, DRAWINGS)
 
 
-def test_what_is_covered_are_the_pixels_of_drawings_as_far_as_they_are_inside() -> None:
-    places = torch.tensor([[[[3, 5, 0], [3, 5, 2]], [[-4, 50, 1], [*NOWHERE]]]])
-    shown = covered(places, torch.Size(GRID))
-    assert shown.shape == (1, 2, CELL**2, *GRID)
-    pixels = torch.nn.functional.pixel_shuffle(shown[0], CELL)[:, 0]
-    expected = torch.zeros(2, *FRAME)
-    expected[0, 3 : 3 + CastConfig.height, 5 : 5 + CastConfig.width] = 1
-    expected[1, : CastConfig.height - 4, 50:] = 1
-    assert torch.equal(pixels, expected)
+def test_the_player_has_restarted_where_it_came_further_than_anything_moves() -> None:
+    before = torch.tensor([[20, 20, 0], [5, 5, 1]])
+    moves = [(0, 0), REACH_PX, (-REACH_PX[0], REACH_PX[1]), (REACH_PX[0] + 1, 0), (0, -9)]
+    places = torch.stack([before + torch.tensor([[*move, 0], [30, 30, 0]]) for move in moves])
+    assert restarted(places, before).tolist() == [0, 0, 0, 1, 1]
 
 
 def test_marks_are_at_the_top_middle_of_places_and_none_is_outside() -> None:

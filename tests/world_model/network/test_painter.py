@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from world_model.cast import NOWHERE
 from world_model.network.codec import LATENT_SCALE, VALUES
-from world_model.network.painter import CELL, PIXELS, SOURCE_BIAS, SOURCES, Painter
+from world_model.network.painter import CELL, PIXELS, SOURCE_BIAS, SOURCES, Laid, Painter, lay
 
 HEIGHT, WIDTH = 5, 3
 SURE = 60.0
@@ -35,10 +35,15 @@ def latents_of(painter: Painter, image: Tensor) -> Tensor:
     return painter.codec.to_latents(F.pixel_unshuffle(image, CELL))
 
 
-def nobody(slots: int = 1) -> tuple[Tensor, Tensor]:
-    """A cast of whom none is to be seen, and where they stand."""
+def nobody(slots: int = 1) -> Laid:
+    """A cast of whom none is to be seen."""
     places = torch.tensor(NOWHERE).expand(1, slots, 3, 3)
-    return torch.ones(1, 2, 4, HEIGHT, WIDTH), places
+    return laid(torch.ones(1, 2, 4, HEIGHT, WIDTH), places)
+
+
+def laid(cast: Tensor, places: Tensor) -> Laid:
+    """Lay a cast over 4x4 cells."""
+    return lay(cast, places, torch.Size((4, 4)))
 
 
 def told(painter: Painter, size: int, *, slots: int = 1) -> Tensor:
@@ -74,7 +79,7 @@ def test_single_pixels_of_a_cell_come_from_different_sources(painter: Painter) -
     source(said, SCENERY)[:, :, 4, 2, 1] = SURE  # pixel (1, 0) of the cell (2, 1)
     source(said, SINK)[:, :, 5, 2, 1] = SURE
     given = (latents_of(painter, image) for image in (before, sink, scenery))
-    painted = painter(said, *given, *nobody())
+    painted = painter(said, *given, nobody())
     expected = before.clone()
     expected[..., 9, 4] = scenery[..., 9, 4]
     expected[..., 9, 5] = sink[..., 9, 5]
@@ -87,7 +92,7 @@ def test_every_slot_is_painted_from_the_one_before(painter: Painter) -> None:
     said = told(painter, 4, slots=3)
     source(said, SCENERY)[:, 1, :, :2] = SURE
     source(said, SINK)[:, 2, :, 3:] = SURE
-    painted = painter(said, previous, sink, scenery, *nobody(3))[0]
+    painted = painter(said, previous, sink, scenery, nobody(3))[0]
     assert torch.equal(painted[0], previous[0])
     torch.testing.assert_close(painted[1, :, :2], scenery[0, :, :2])
     assert torch.equal(painted[1, :, 2:], previous[0, :, 2:])
@@ -97,7 +102,7 @@ def test_every_slot_is_painted_from_the_one_before(painter: Painter) -> None:
 
 def test_what_stays_is_kept_to_the_bit_for_ever(painter: Painter) -> None:
     previous, sink, scenery = torch.randn(3, 1, VALUES, 4, 4)
-    painted = painter(told(painter, 4, slots=5), previous, sink, scenery, *nobody(5))
+    painted = painter(told(painter, 4, slots=5), previous, sink, scenery, nobody(5))
     assert torch.equal(painted, previous[:, None].expand_as(painted))
 
 
@@ -107,7 +112,7 @@ def test_around_what_changes_all_is_kept_to_the_bit(painter: Painter) -> None:
     source(said, SCENERY)[:, :, 5, 1, 2] = SURE
     source(said, SINK)[:, :, :, 3, 0] = SURE
     cast, places = some_cast(), torch.tensor([[[[0, 0, 1]]]])
-    painted = painter(said, previous, sink, scenery, cast, places)[:, 0]
+    painted = painter(said, previous, sink, scenery, laid(cast, places))[:, 0]
     apart = (painted != previous).any(1)[0]
     changed = {(0, 0), (1, 0), (1, 2), (3, 0)}
     assert {tuple(cell) for cell in apart.nonzero().tolist()} == changed
@@ -120,7 +125,7 @@ def test_a_drawing_is_laid_where_its_actor_is_and_cut_at_the_edges(
     image, cast = torch.rand(1, 3, 16, 16), some_cast()
     previous = latents_of(painter, image)
     places = torch.tensor([[[[top, left, 1]]]])
-    painted = painter(told(painter, 4), previous, previous, previous, cast, places)[:, 0]
+    painted = painter(told(painter, 4), previous, previous, previous, laid(cast, places))[:, 0]
     drawn(image, cast[0, 1], top, left)
     torch.testing.assert_close(painted, latents_of(painter, image), atol=1e-5, rtol=1e-4)
 
@@ -132,10 +137,22 @@ def test_the_first_actor_covers_the_others_and_of_these_a_later_one_those_before
     previous = latents_of(painter, image)
     places = [[4, 5, 0], [3, 4, 1], [5, 5, 2]]
     said = told(painter, 4)
-    painted = painter(said, previous, previous, previous, cast, torch.tensor([[places]]))[:, 0]
+    over = laid(cast, torch.tensor([[places]]))
+    painted = painter(said, previous, previous, previous, over)[:, 0]
     for top, left, drawing in (places[1], places[2], places[0]):
         drawn(image, cast[0, drawing], top, left)
     torch.testing.assert_close(painted, latents_of(painter, image), atol=1e-5, rtol=1e-4)
+
+
+def test_a_pixel_is_covered_by_the_player_or_by_another() -> None:
+    cast = torch.ones(1, 2, 4, HEIGHT, WIDTH)
+    over = laid(cast, torch.tensor([[[[4, 5, 0], [6, 6, 1], [*NOWHERE]]]]))
+    player, others = (F.pixel_shuffle(part[0], CELL)[0, 0] for part in over[1:])
+    expected = torch.zeros(2, 16, 16)
+    expected[1, 6 : 6 + HEIGHT, 6 : 6 + WIDTH] = 1
+    expected[0, 4 : 4 + HEIGHT, 5 : 5 + WIDTH] = 1
+    expected[1] *= 1 - expected[0]
+    assert torch.equal(torch.stack([player, others]), expected)
 
 
 def test_sources_are_not_laid_over_actors(painter: Painter) -> None:
@@ -145,7 +162,8 @@ def test_sources_are_not_laid_over_actors(painter: Painter) -> None:
     said = told(painter, 4)
     source(said, SINK)[:] = SURE
     given = (latents_of(painter, image) for image in images)
-    painted = painter(said, *given, cast, torch.tensor([[[[6, 5, 0]]]]))[:, 0]
+    over = laid(cast, torch.tensor([[[[6, 5, 0]]]]))
+    painted = painter(said, *given, over)[:, 0]
     expected = images[1].clone()
     drawn(expected, cast[0, 0], 6, 5)
     torch.testing.assert_close(painted, latents_of(painter, expected), atol=1e-5, rtol=1e-4)
@@ -157,7 +175,7 @@ def test_every_slot_has_its_actors_at_their_own_places(painter: Painter) -> None
     said = told(painter, 4, slots=2)
     source(said, SCENERY)[:] = SURE  # so that an actor leaves nothing behind
     places = torch.tensor([[[[0, 0, 0], [8, 12, 0]], [[8, 8, 0], [*NOWHERE]]]])
-    painted = painter(said, scenery, scenery, scenery, cast, places)
+    painted = painter(said, scenery, scenery, scenery, laid(cast, places))
     differs = (painted - scenery[:, None]).abs().amax(2) > 1e-3
     assert differs[0, 0].nonzero().tolist() == [[0, 0], [1, 0], [2, 3], [3, 3]]
     assert differs[0, 1].nonzero().tolist() == [[2, 2], [3, 2]]
@@ -168,7 +186,7 @@ def test_what_is_borrowed_is_measured_in_training(painter: Painter) -> None:
     said = told(painter, 4)
     source(said, SINK)[:, :, :4] = SURE
     source(said, SCENERY)[:, :, 4:8] = 0.0  # as likely as that it stays
-    painter.train()(said, still, still, still, *nobody())
+    painter.train()(said, still, still, still, nobody())
     assert painter.borrowed.item() == pytest.approx(0.25 + 0.25 / 2)
 
 
@@ -181,7 +199,7 @@ def test_the_right_sources_of_a_pixel_are_as_unlikely_as_the_share_that_they_got
     frames = latents_of(painter, before), latents_of(painter, before), latents_of(painter, scenery)
     said = torch.zeros(1, 2, painter.channels, 4, 4)
     cast, places = torch.ones(1, 1, 4, HEIGHT, WIDTH), torch.zeros(1, 2, 1, 3).long()
-    painter.train()(said, *frames, cast, places)
+    painter.train()(said, *frames, laid(cast, places))
     kept_then_taken = torch.stack([frames[0], frames[2]], 1)
     surprise = F.pixel_shuffle(painter.surprise(kept_then_taken, frames[0])[0], CELL)[:, 0]
     expected = torch.zeros(2, 16, 16)
@@ -193,7 +211,7 @@ def test_the_right_sources_of_a_pixel_are_as_unlikely_as_the_share_that_they_got
 
 def test_what_no_source_shows_surprises_nobody(painter: Painter) -> None:
     previous, sink, scenery, target = torch.randn(4, 1, VALUES, 4, 4)
-    painter.train()(told(painter, 4), previous, sink, scenery, *nobody())
+    painter.train()(told(painter, 4), previous, sink, scenery, nobody())
     assert not painter.surprise(target[:, None], previous).any()
 
 
@@ -202,10 +220,10 @@ def test_a_wrong_source_that_has_all_of_a_pixel_can_still_be_unlearned(painter: 
     said = told(painter, 4)
     source(said, SCENERY)[:] = SURE
     said.requires_grad_()
-    painted = painter.train()(said, previous, sink, scenery, *nobody())
+    painted = painter.train()(said, previous, sink, scenery, nobody())
     (by_error,) = torch.autograd.grad((painted[:, 0] - previous).square().mean(), said)
     assert by_error.abs().max() < 1e-12
-    painted = painter(said, previous, sink, scenery, *nobody())
+    painted = painter(said, previous, sink, scenery, nobody())
     (by_choice,) = torch.autograd.grad(painter.surprise(previous[:, None], previous).sum(), said)
     torch.testing.assert_close(source(by_choice, SCENERY), torch.ones(1, 1, PIXELS, 4, 4))
 
@@ -213,7 +231,7 @@ def test_a_wrong_source_that_has_all_of_a_pixel_can_still_be_unlearned(painter: 
 def test_a_network_that_knows_nothing_yet_keeps_nearly_all(painter: Painter) -> None:
     previous, sink, scenery = (latents_of(painter, image) for image in torch.rand(3, 1, 3, 16, 16))
     said = torch.full((1, 1, painter.channels, 4, 4), SOURCE_BIAS)
-    painted = painter(said, previous, sink, scenery, *nobody())[:, 0]
+    painted = painter(said, previous, sink, scenery, nobody())[:, 0]
     share = np.exp(SOURCE_BIAS) / (1 + SOURCES * np.exp(SOURCE_BIAS))
     expected = previous + share * (sink - previous) + share * (scenery - previous)
     torch.testing.assert_close(painted, expected, atol=1e-5, rtol=1e-4)
