@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ class OpenVinoBackend:
         precision: str = "f32",
     ) -> None:
         self.name = "openvino" if precision == "f32" else f"openvino-{precision}"
-        self._logged: list[tuple[str, int, list[Any]]] | None = [] if log_operators else None
+        self._logged: list[tuple[str, int, int, list[Any]]] | None = [] if log_operators else None
         core = openvino.Core()
         options = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -71,22 +72,24 @@ class OpenVinoBackend:
         def run() -> None:
             began_ns = time.perf_counter_ns()
             request.infer()
-            logged.append((graph, began_ns, request.profiling_info))
+            logged.append((graph, began_ns, time.perf_counter_ns(), request.profiling_info))
 
         return followed_by(computed, run)
 
     def operators(self) -> Sequence[Operator]:
         """Stop logging operators, and return those that ran; empty where none were logged.
 
-        OpenVINO tells how long each took, not when: they are laid one after the other.
+        OpenVINO tells how long each took, not when: they are laid one after the other, all shorter
+        where that is longer than the graph ran.
         """
         logged, self._logged = self._logged or [], None
         return [op for run in logged for op in _in_a_row(*run)]
 
 
-def _in_a_row(graph: str, began_ns: int, infos: list[Any]) -> Iterator[Operator]:
-    for info in infos:
-        spent_ns = round(info.real_time.total_seconds() * 1e9)
-        if spent_ns:
-            yield Operator(graph, info.node_type, began_ns, began_ns + spent_ns)
-            began_ns += spent_ns
+def _in_a_row(graph: str, began_ns: int, ended_ns: int, infos: list[Any]) -> Iterator[Operator]:
+    ran = [info for info in infos if info.real_time]
+    ends_ns = list(accumulate(info.real_time.total_seconds() * 1e9 for info in ran))
+    shorter = min(1.0, (ended_ns - began_ns) / ends_ns[-1]) if ran else 1.0
+    edges_ns = [began_ns + int(end * shorter) for end in [0.0, *ends_ns]]
+    for info, (start, end) in zip(ran, pairwise(edges_ns), strict=True):
+        yield Operator(graph, info.node_type, start, end)

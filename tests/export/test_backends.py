@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -78,6 +80,22 @@ def test_openvino_names_graphs_that_are_missing_broken_or_of_another_world(bundl
     (bundle / "step.onnx").unlink()
     with pytest.raises(WorldError, match=r"step\.onnx: missing; export the world again"):
         load_world(bundle, backend="openvino")
+
+
+@pytest.mark.parametrize(("ended_ns", "edges_us"), [(9_000, [1, 3, 7]), (4_000, [1, 2, 4])])
+def test_openvinos_operators_lie_in_a_row_within_the_run_of_their_graph(
+    ended_ns: int, edges_us: list[int]
+) -> None:
+    openvino_backend = pytest.importorskip("export.openvino_backend")
+    spent_us = {"Convolution": 2, "Result": 0, "Softmax": 4}
+    infos = [
+        SimpleNamespace(node_type=kind, real_time=timedelta(microseconds=us))
+        for kind, us in spent_us.items()
+    ]
+    laid = list(openvino_backend._in_a_row("step", 1_000, ended_ns, infos))
+    assert [op.kind for op in laid] == ["Convolution", "Softmax"]
+    edges_ns = [edge * 1000 for edge in edges_us]
+    assert [(op.began_ns, op.ended_ns) for op in laid] == list(pairwise(edges_ns))
 
 
 @pytest.mark.parametrize(
