@@ -61,16 +61,26 @@ def _likeness(packed: NDArray[np.int64], cast: NDArray[np.float32]) -> NDArray[n
     height, width = cast.shape[-2:]
     padded = np.pad(packed, [(0, 0), (CUT_PX, CUT_PX)], constant_values=_OUTSIDE)
     rows, columns = (size - of + 1 for size, of in zip(padded.shape, (height, width), strict=True))
+    drawings = [_opaque_pixels(sprite) for sprite in cast]
+    colours = np.unique(np.concatenate([colours for _, colours in drawings]))
+    outside = padded == _OUTSIDE
+    shown = {rgb: ((padded == rgb) | outside).view(np.uint8) for rgb in colours.tolist()}
     alike = np.zeros((len(cast), rows, columns))
-    for share, sprite in zip(alike, cast, strict=True):
-        opaque = np.argwhere(sprite[3])
-        colours = _packed(((sprite[:3] + 1) * 127.5).round().astype(np.uint8).transpose(1, 2, 0))
-        for row, column in opaque:
-            there = padded[row : row + rows, column : column + columns]
-            share += (there == colours[row, column]) | (there == _OUTSIDE)
+    for share, (places, colours) in zip(alike, drawings, strict=True):
+        count = np.zeros((rows, columns), np.uint8)
+        for (row, column), colour in zip(places.tolist(), colours.tolist(), strict=True):
+            count += shown[colour][row : row + rows, column : column + columns]
         # Of two drawings that are seen whole the larger is meant.
-        share /= max(1, len(opaque)) - len(opaque) * 1e-6
+        share[:] = count / (max(1, len(places)) - len(places) * 1e-6)
     return alike
+
+
+def _opaque_pixels(sprite: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the places (n, 2) of a drawing's pixels (4, H, W) that are not clear, and their
+    colours (n,)."""
+    opaque = sprite[3] > 0
+    rgb = ((sprite[:3, opaque].T + 1) * 127.5).round().astype(np.uint8)
+    return np.argwhere(opaque), _packed(rgb)
 
 
 def _packed(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
