@@ -17,12 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
-from export.graphs import step_inputs
+from export.graphs import StepGraph, step_inputs
 from export.onnx_export import step_graph
 from export.onnxruntime_backend import default_threads, session_options
 from world_model.config import WorldConfig
 from world_model.network.dit import RollingDiT
-from world_model.network.rolling import RollingStep
 
 VARIANTS: Final[Mapping[str, Callable[[WorldConfig], WorldConfig]]] = {
     "shipped": lambda c: c,
@@ -111,7 +110,7 @@ def step_work(config: WorldConfig, dit: RollingDiT | None = None) -> tuple[float
     """Return GFLOP of a pass, and MB of weights, inputs and outputs that it must touch."""
     inputs, dit = step_inputs(config), dit or RollingDiT(config)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        outputs = RollingStep(dit)(*inputs.values())
+        outputs = StepGraph(dit)(*inputs.values())
     tensors = [*dit.state_dict().values(), *inputs.values(), *outputs]
     return counter.get_total_flops() / 1e9, sum(4 * t.numel() for t in tensors) / 1e6
 

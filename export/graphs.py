@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from world_model.actions import MARKS
 from world_model.config import WorldConfig
+from world_model.network.attention import Memory
 from world_model.network.codec import Codec
 from world_model.network.dit import RollingDiT
 from world_model.network.rolling import RollingStep
@@ -25,7 +26,8 @@ class StepGraph(nn.Module):
         self.rolling = RollingStep(dit)
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        out = self.rolling(*inputs)
+        window, sigmas, actions, noise, *memory, trail, drawings = inputs
+        out = self.rolling(window, sigmas, actions, noise, Memory(*memory), trail, drawings)
         return out.head, out.window, out.k, out.v, out.trail
 
 

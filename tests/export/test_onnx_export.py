@@ -37,7 +37,7 @@ from world_model.schedule import tick_noise
 GRAPHS = ("step", "decode", "encode")
 # What TensorRT's ONNX parser accepts, of which these graphs may use any.
 TENSORRT_OPERATORS = {
-    "Add", "And", "ArgMax", "Cast", "Clip", "Concat", "Conv", "ConvTranspose", "Cos",
+    "Abs", "Add", "And", "ArgMax", "Cast", "Clip", "Concat", "Conv", "ConvTranspose", "Cos",
     "DepthToSpace", "Div", "Equal", "Exp", "Expand", "Gather", "GatherND", "Gelu", "Gemm",
     "Greater", "GreaterOrEqual", "LayerNormalization", "Less", "MatMul", "Max", "Mul", "Neg",
     "Pad", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "Relu", "Reshape", "Sigmoid",

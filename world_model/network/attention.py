@@ -8,6 +8,7 @@ rotated here, at their place in time relative to the head.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,6 +22,15 @@ EMPTY_BIAS = -1e4
 """Added to the scores of places that hold no frame; finite, so that float16 engines can hold it."""
 
 
+class Memory(NamedTuple):
+    """The KV cache: `k` and `v` (B, depth, F, N, width) of finished frames, raw keys; `ages` (F,):
+    how many frames before the head each stands, 0 where empty."""
+
+    k: Tensor
+    v: Tensor
+    ages: Tensor
+
+
 class CachedAttention:
     """One tick: [previous frame | slots] attend to the cache and each other, layer after layer.
 
@@ -32,12 +42,9 @@ class CachedAttention:
         rope: AxialRope,
         slots: int,
         grid: tuple[int, int],
-        ages: Tensor,
-        cache_k: Tensor,
-        cache_v: Tensor,
+        memory: Memory,
     ) -> None:
-        """Take ages (F,), 0 where empty, and cache_k, cache_v (B, depth, F, N, width)."""
-        self.cache_k, self.cache_v = cache_k, cache_v
+        self.memory, ages = memory, memory.ages
         self.cached = _in_a_row(rope(-ages, grid))
         self.fresh = _in_a_row(rope(torch.arange(-1, slots, device=ages.device), grid))
         tokens = grid[0] * grid[1]
@@ -52,8 +59,8 @@ class CachedAttention:
         layer = len(self.keys)
         self.keys.append(k[:, 0].flatten(-2))
         self.values.append(v[:, 0].flatten(-2))
-        past_k = self.cache_k[:, layer].unflatten(-1, k.shape[-2:])
-        past_v = self.cache_v[:, layer].unflatten(-1, v.shape[-2:])
+        past_k = self.memory.k[:, layer].unflatten(-1, k.shape[-2:])
+        past_v = self.memory.v[:, layer].unflatten(-1, v.shape[-2:])
         rows, (frames, tokens), bias = q.shape[1:3], k.shape[1:3], self.bias.to(q.dtype)
         q, k, v, past_k, past_v = (_heads_first(x) for x in (q, k, v, past_k, past_v))
         cos, sin = (part[len(part) - q.shape[2] :] for part in self.fresh)

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from world_model.actions import MARKS
 from world_model.config import DiTConfig, WorldConfig
-from world_model.network.attention import CachedAttention, ClipAttention
+from world_model.network.attention import CachedAttention, ClipAttention, Memory
 from world_model.network.blocks import ConvBlock, TokenBlock
 from world_model.network.codec import CELL
 from world_model.network.finding import Finder, mark, restarted
@@ -116,9 +116,7 @@ class RollingDiT(nn.Module):
         window: Tensor,
         sigmas: Tensor,
         actions: Tensor,
-        cache_k: Tensor,
-        cache_v: Tensor,
-        ages: Tensor,
+        memory: Memory,
         trail: Tensor,
         cast: Tensor,
         corners: Tensor | None = None,
@@ -129,14 +127,11 @@ class RollingDiT(nn.Module):
         window (B, 4 + T, 48, h, w): the scenery (the first frame with nobody in it), the first
         frame (sink), the last but one, the last finished one, then the slots; of the first three
         no tokens are made, every cell sees them at its place. sigmas (1 + T,), or (B, 1 + T), and
-        actions, tokens (B, 1 + T, ...), of the others; cache_k, cache_v (B, depth, F, N, width),
-        raw keys; ages (F,): how many frames before the head each cached frame stands, 0 where
-        empty; trail (B, 3, A, 3): where actors were in the first, the last but one and the last
-        finished frame, see `finding`; cast (B, D, 4, H, W): their drawings; `corners` (B, 2): row
-        and column of the top left token, where the latents are crops; `places` (B, T, A, 3): where
-        actors are, if not the network is to find them.
+        actions, tokens (B, 1 + T, ...), of the others; trail (B, 3, A, 3): where actors were in the
+        first, the last but one and the last finished frame, see `finding`; cast (B, D, 4, H, W):
+        their drawings; `corners` (B, 2): row and column of the top left token, where the latents
+        are crops; `places` (B, T, A, 3): where actors are, if not the network is to find them.
         """
-        memory = cache_k, cache_v, ages
         base, scenery = window[:, 3] / (1 - sigmas[..., 0, None, None, None]), window[:, 0]
         if places is None:
             places = self.finder(self._pictures(scenery, base), actions[:, 1:], trail)
@@ -152,15 +147,12 @@ class RollingDiT(nn.Module):
         window: Tensor,
         sigmas: Tensor,
         actions: Tensor,
-        cache_k: Tensor,
-        cache_v: Tensor,
-        ages: Tensor,
+        memory: Memory,
         trail: Tensor,
         corners: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return `k` and `v` of the last finished frame, as `step` does, from a window without
         slots (B, 4, 48, h, w); sigmas (1,) and actions (B, 1, ...)."""
-        memory = cache_k, cache_v, ages
         _, _, k, v = self._look(window, sigmas, actions, memory, trail, corners, None)
         return k, v
 
@@ -229,7 +221,7 @@ class RollingDiT(nn.Module):
         window: Tensor,
         sigmas: Tensor,
         actions: Tensor,
-        memory: tuple[Tensor, Tensor, Tensor],
+        memory: Memory,
         trail: Tensor,
         corners: Tensor | None,
         slots: tuple[Tensor, Laid] | None,
@@ -247,8 +239,7 @@ class RollingDiT(nn.Module):
             followed = torch.cat([followed, places], 1)
         conditions = sigmas.expand(frames.shape[:2]), actions, _restarts(followed)
         seen = self._embed(frames, past, *conditions, self._places(corners, grid))
-        cache_k, cache_v, ages = memory
-        attend = CachedAttention(self.rope, frames.shape[1] - 1, grid, ages, cache_k, cache_v)
+        attend = CachedAttention(self.rope, frames.shape[1] - 1, grid, memory)
         x = self._think(seen, attend, first=1)
         return seen, x, torch.stack(attend.keys, 1), torch.stack(attend.values, 1)
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from world_model.cache import CacheIndex
 from world_model.config import WindowConfig
+from world_model.network.attention import Memory
 from world_model.network.dit import TOKEN_CELLS, RollingDiT
 from world_model.network.noising import noised
 from world_model.schedule import raised, staircase, window_sigmas
@@ -51,18 +52,14 @@ class RollingStep(nn.Module):
         sigmas: Tensor,
         actions: Tensor,
         noise: Tensor,
-        cache_k: Tensor,
-        cache_v: Tensor,
-        ages: Tensor,
+        memory: Memory,
         trail: Tensor,
         cast: Tensor,
         corners: Tensor | None = None,
         places: Tensor | None = None,
     ) -> TickOutput:
         """Map a window (see `RollingDiT.step`) and fresh noise (B, 1 + T, ...) to the next one."""
-        out = self.dit.step(
-            window, sigmas, actions, cache_k, cache_v, ages, trail, cast, corners, places
-        )
+        out = self.dit.step(window, sigmas, actions, memory, trail, cast, corners, places)
         following = torch.cat([window[:, :2], window[:, 3:4], slide(out.x0, self.levels, noise)], 1)
         trail = torch.cat([trail[:, :1], trail[:, 2:], out.places[:, :1]], 1)
         return TickOutput(out.x0[:, 0], following, out.k, out.v, trail, out.x0)
@@ -156,8 +153,8 @@ class RollOut:
             self.previous_action = actions[:, i]
             if i < last:
                 finished, own = self.window[:, :4], actions[:, i : i + 1]
-                memory = *self._memory(), self.trail, self.corners
-                kept = self.step.dit.remember(finished, self.sigmas[:1], own, *memory)
+                seen = self._memory(), self.trail, self.corners
+                kept = self.step.dit.remember(finished, self.sigmas[:1], own, *seen)
                 self._push(*kept)
 
     def noise(self, *ticks: int) -> Tensor:
@@ -201,8 +198,8 @@ class RollOut:
         """The previous frame has the action that caused it; every slot the newest."""
         return torch.stack([self.previous_action] + [action] * (len(self.sigmas) - 1), 1)
 
-    def _seen(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        return *self._memory(), self.trail, self.cast
+    def _seen(self) -> tuple[Memory, Tensor, Tensor]:
+        return self._memory(), self.trail, self.cast
 
     def _raise(self, action: Tensor, noise: Tensor | None) -> Tensor:
         """Raise the slots of those worlds whose action is new; returns sigmas (B, 1 + T)."""
@@ -230,9 +227,9 @@ class RollOut:
             if value is not None:
                 setattr(self, name, value.index_copy(0, rows, getattr(other, name)))
 
-    def _memory(self) -> tuple[Tensor, Tensor, Tensor]:
+    def _memory(self) -> Memory:
         ages = torch.from_numpy(self.index.ages.copy()).to(self.cache_k.device)
-        return self.cache_k, self.cache_v, ages
+        return Memory(self.cache_k, self.cache_v, ages)
 
     def _push(self, k: Tensor, v: Tensor) -> None:
         """Keep a finished frame; in new tensors, as a backward pass may still need the old ones."""

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from world_model.actions import MARKS
 from world_model.cache import CacheIndex
 from world_model.config import WindowConfig, WorldConfig
+from world_model.network.attention import Memory
 from world_model.network.dit import RollingDiT, StepOutput
 from world_model.network.finding import restarted
 from world_model.network.painter import SOURCE_BIAS, SOURCES, lay
@@ -200,13 +201,14 @@ def step_at(dit: RollingDiT, moment: Moment) -> StepOutput:
         window, actions = moment.cut(frames).window()
         ages = torch.from_numpy(index.ages.copy())
         trail = moment.cut(frames).trail_of_window()
-        out = dit.step(window, sigmas, actions, cache_k, cache_v, ages, trail, moment.cast)
+        memory = Memory(cache_k, cache_v, ages)
+        out = dit.step(window, sigmas, actions, memory, trail, moment.cast)
         (place,) = index.push()
         cache_k[:, :, place], cache_v[:, :, place] = out.k, out.v
     window, actions = moment.window()
-    memory = cache_k, cache_v, torch.from_numpy(index.ages)
+    memory = Memory(cache_k, cache_v, torch.from_numpy(index.ages))
     trail, places = moment.trail_of_window(), moment.places
-    return dit.step(window, sigmas, actions, *memory, trail, moment.cast, places=places)
+    return dit.step(window, sigmas, actions, memory, trail, moment.cast, places=places)
 
 
 @pytest.mark.parametrize("tick", range(TICKS))
@@ -318,11 +320,11 @@ def test_what_is_remembered_of_a_frame_is_what_a_step_makes_of_it(
     sigmas = torch.from_numpy(window_sigmas(dit.window))
     config = dit.config
     shape = (BATCH, config.dit.depth, config.window.cache_frames, config.tokens, config.dit.width)
-    memory = torch.randn(shape), torch.randn(shape), torch.tensor([4.0, 3.0, 2.0])
+    memory = Memory(torch.randn(shape), torch.randn(shape), torch.tensor([4.0, 3.0, 2.0]))
     with torch.no_grad():
         trail = clip.moment(0).trail_of_window()
-        out = dit.step(window, sigmas, actions, *memory, trail, clip.cast)
-        kept = dit.remember(window[:, :4], sigmas[:1], actions[:, :1], *memory, trail)
+        out = dit.step(window, sigmas, actions, memory, trail, clip.cast)
+        kept = dit.remember(window[:, :4], sigmas[:1], actions[:, :1], memory, trail)
     torch.testing.assert_close(kept, (out.k, out.v))
 
 
@@ -331,11 +333,11 @@ def test_where_actors_are_is_found_if_it_is_not_told(dit: RollingDiT, clip: Clip
     window, actions = moment.window()
     sigmas, config = torch.from_numpy(window_sigmas(dit.window)), dit.config
     shape = (BATCH, config.dit.depth, config.window.cache_frames, config.tokens, config.dit.width)
-    memory = torch.randn(shape), torch.randn(shape), torch.tensor([4.0, 3.0, 2.0])
+    memory = Memory(torch.randn(shape), torch.randn(shape), torch.tensor([4.0, 3.0, 2.0]))
     with torch.no_grad():
         trail = moment.trail_of_window()
-        alone = dit.step(window, sigmas, actions, *memory, trail, clip.cast)
-        again = dit.step(window, sigmas, actions, *memory, trail, clip.cast, places=alone.places)
+        alone = dit.step(window, sigmas, actions, memory, trail, clip.cast)
+        again = dit.step(window, sigmas, actions, memory, trail, clip.cast, places=alone.places)
         base = window[:, 3] / (1 - sigmas[0])
         found = dit.finder(dit._pictures(window[:, 0], base), actions[:, 1:], trail)
     assert torch.equal(alone.places, found)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from world_model.actions import MARKS
 from world_model.config import WorldConfig
+from world_model.network.attention import Memory
 from world_model.network.dit import RollingDiT, StepOutput
 from world_model.network.rolling import FrameByFrame, RollingStep, RollOut, TickOutput, slide
 from world_model.schedule import raised, window_sigmas
@@ -49,8 +50,8 @@ class FakeStep:
         self.calls: list[dict[str, Tensor]] = []
 
     def __call__(self, window: Tensor, sigmas: Tensor, actions: Tensor, noise: Tensor,
-                 cache_k: Tensor, cache_v: Tensor, ages: Tensor, trail: Tensor, cast: Tensor,
-                 corners: Tensor | None, places: Tensor | None) -> TickOutput:  # fmt: skip
+                 memory: Memory, trail: Tensor, cast: Tensor, corners: Tensor | None,
+                 places: Tensor | None) -> TickOutput:  # fmt: skip
         config, count = self.dit.config, float(len(self.calls) + 1)
         self.calls.append(
             {
@@ -58,8 +59,8 @@ class FakeStep:
                 "sigmas": sigmas,
                 "actions": actions,
                 "noise": noise,
-                "cache_k": cache_k,
-                "ages": ages,
+                "cache_k": memory.k,
+                "ages": memory.ages,
                 "cast": cast,
                 "trail": trail,
             }
@@ -70,11 +71,11 @@ class FakeStep:
         following = torch.cat([window[:, :2], window[:, 3:4], slide(x0, self.levels, noise)], 1)
         return TickOutput(x0[:, 0], following, kv, -kv, trail + 1, x0)
 
-    def remember(self, window: Tensor, sigmas: Tensor, actions: Tensor, cache_k: Tensor,
-                 cache_v: Tensor, ages: Tensor, trail: Tensor,
-                 corners: Tensor | None) -> tuple[Tensor, Tensor]:  # fmt: skip
+    def remember(self, window: Tensor, sigmas: Tensor, actions: Tensor, memory: Memory,
+                 trail: Tensor, corners: Tensor | None) -> tuple[Tensor, Tensor]:  # fmt: skip
         config, count = self.dit.config, float(len(self.calls) + 1)
-        self.calls.append({"window": window, "actions": actions, "ages": ages, "trail": trail})
+        told = {"window": window, "actions": actions, "ages": memory.ages, "trail": trail}
+        self.calls.append(told)
         kv = torch.full((BATCH, config.dit.depth, config.tokens, config.dit.width), count)
         return kv, -kv
 
@@ -227,10 +228,10 @@ def test_the_levels_after_a_pass_are_the_staircases_whatever_those_before_it(
     window, noise, levels = out.window, torch.randn(given["noises"][0].shape), out.sigmas
     higher = torch.cat([levels[:1], levels[1:].clamp(min=0.9)]).expand(BATCH, -1)
     actions = given["actions"][:, :1].expand(-1, len(levels), -1)
-    memory = out.cache_k, out.cache_v, torch.from_numpy(out.index.ages), out.trail, out.cast
+    memory = Memory(out.cache_k, out.cache_v, torch.from_numpy(out.index.ages))
     with torch.no_grad():
-        result = step(window, higher, actions, noise, *memory)
-        plain = step(window, levels, actions, noise, *memory)
+        result = step(window, higher, actions, noise, memory, out.trail, out.cast)
+        plain = step(window, levels, actions, noise, memory, out.trail, out.cast)
     torch.testing.assert_close(result.window[:, 3:], slide(result.x0, levels, noise))
     assert not torch.equal(result.x0, plain.x0), "but the pass is told"
 
