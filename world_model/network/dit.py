@@ -24,7 +24,7 @@ from world_model.config import DiTConfig, WorldConfig
 from world_model.network.attention import CachedAttention, ClipAttention, Memory
 from world_model.network.blocks import ConvBlock, TokenBlock
 from world_model.network.codec import CELL
-from world_model.network.finding import Finder, mark, restarted
+from world_model.network.finding import Finder, mark, restarts
 from world_model.network.painter import PIXELS, SOURCE_BIAS, Laid, Painter, lay
 from world_model.network.rope import AxialRope
 
@@ -190,13 +190,13 @@ class RollingDiT(nn.Module):
         laid = lay(cast, places.flatten(1, 2), clean.shape[-2:])
         of_slots = past[:, -ticks:].unsqueeze(2) + self._going(laid).unflatten(1, (ticks, width))
         followed = torch.cat([trail[:, -ticks:, None], places], 2)
-        restarts = [restarted(trails[:, :, 1], trails[:, :, 0]), _restarts(followed).flatten(1)]
+        again = torch.cat([restarts(trails).flatten(1), restarts(followed).flatten(1)], 1)
         seen = self._embed(
             torch.cat([clean, slots.flatten(1, 2)], 1),
             torch.cat([past, of_slots.flatten(1, 2)], 1),
             torch.cat([clean_sigmas, slot_sigmas.flatten(1, 2)], 1),
             torch.cat([clean_actions, slot_actions.flatten(1, 2)], 1),
-            torch.cat(restarts, 1),
+            again,
             self._places(corners, grid),
         )
         x = self._think(seen, ClipAttention(self.rope, self.window, grid, split, ticks))
@@ -237,7 +237,7 @@ class RollingDiT(nn.Module):
             places, laid = slots
             past = torch.cat([past, past + self._going(laid)], 1)
             followed = torch.cat([followed, places], 1)
-        conditions = sigmas.expand(frames.shape[:2]), actions, _restarts(followed)
+        conditions = sigmas.expand(frames.shape[:2]), actions, restarts(followed)
         seen = self._embed(frames, past, *conditions, self._places(corners, grid))
         attend = CachedAttention(self.rope, frames.shape[1] - 1, grid, memory)
         x = self._think(seen, attend, first=1)
@@ -271,12 +271,12 @@ class RollingDiT(nn.Module):
         past: Tensor,
         sigmas: Tensor,
         actions: Tensor,
-        restarts: Tensor,
+        again: Tensor,
         place: Tensor,
     ) -> Embedding:
         """Turn frames (B, F, C, h, w), seen together with their `past`, or one of all, into
         tokens."""
-        cond, frames = self.condition(sigmas, actions, restarts), latents.shape[:2]
+        cond, frames = self.condition(sigmas, actions, again), latents.shape[:2]
         each = cond.flatten(0, 1)
         cells = self.cells_in(_images(latents)).unflatten(0, frames) + past
         cells = self.cell_block_in(cells.flatten(0, 1), each)
@@ -285,12 +285,13 @@ class RollingDiT(nn.Module):
         x = tokens.unflatten(0, frames) + place
         return Embedding(x, cond, tiles.unflatten(0, frames), cells.unflatten(0, frames))
 
-    def condition(self, sigmas: Tensor, actions: Tensor, restarts: Tensor) -> Tensor:
-        """Embed noise levels (...), actions (..., A + 3) and restarts (...): (..., width)."""
+    def condition(self, sigmas: Tensor, actions: Tensor, again: Tensor) -> Tensor:
+        """Embed noise levels (...), actions (..., A + 3) and whether the player is put back to the
+        start `again` (...): (..., width)."""
         freqs = torch.exp(torch.linspace(0.0, 5.0, SIGMA_FREQS, device=sigmas.device))
         angles = sigmas.float()[..., None] * freqs
         cond = self.sigma(torch.cat([angles.cos(), angles.sin()], -1)) + self.action(actions)
-        cond = cond + restarts[..., None] * self.restart
+        cond = cond + again[..., None] * self.restart
         return F.silu(cond)
 
     def _think(
@@ -339,12 +340,6 @@ def _predecessors(frames: Tensor) -> Tensor:
     The frame right after the sink need not be its successor: it is its own predecessor.
     """
     return torch.cat([frames[:, :2], frames[:, 1:-1]], 1)
-
-
-def _restarts(places: Tensor) -> Tensor:
-    """Tell in which of consecutive frames but the first the player restarts, by places (B, ..., F,
-    A, 3); returns (B, ..., F - 1)."""
-    return restarted(places[..., 1:, :, :], places[..., :-1, :, :])
 
 
 def _images(latents: Tensor) -> Tensor:

@@ -166,13 +166,14 @@ def _is(places: Tensor, side: Tensor) -> Tensor:
     return (places[..., None] == side).float()
 
 
-def restarted(places: Tensor, before: Tensor) -> Tensor:
-    """Tell whether the player has been put back to the start, by places (..., A, 3) in a frame and
-    the one before: 1 where it came further than anything moves in a tick, else 0 (...).
+def restarts(places: Tensor) -> Tensor:
+    """Tell in which of consecutive frames but the first the player is put back to the start.
 
-    It cannot be told of one that restarts right beside its start.
+    By places (..., F, A, 3): 1 where it came further than anything moves in a tick, else 0, (...,
+    F - 1). It cannot be told of one that restarts right beside its start.
     """
-    came = (places - before)[..., 0, :2].abs()
+    player = places[..., 0, :2]
+    came = (player[..., 1:, :] - player[..., :-1, :]).abs()
     return (came > torch.tensor(REACH_PX, device=places.device)).any(-1).float()
 
 

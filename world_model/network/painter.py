@@ -94,12 +94,14 @@ class Painter(nn.Module):
             painted.append(previous)
         return torch.stack(painted, 1)
 
-    def surprise(self, target: Tensor, previous: Tensor) -> Tensor:
+    def surprise(self, target: Tensor, previous: Tensor, again: Tensor) -> Tensor:
         """Return -log of the share that those sources got that show what the frames painted last
         were to show, (B, T, 16, h, w); 0 where all do, or none.
 
         target (B, T, 48, h, w); previous (B, 48, h, w), the frame before it. Every slot's previous
-        frame is the target before it.
+        frame is the target before it. Where the player is put back to the start `again` (B, T),
+        only the sink will do if it shows what it is to show: it is the start, and coins that come
+        back are too few to teach that.
         """
         logits, fixed, opacity = self.choice
         frames = torch.cat([previous[:, None], target], 1)
@@ -108,6 +110,8 @@ class Painter(nn.Module):
         offered = fixed[:, None].expand(-1, target.shape[1], *[-1] * 5)
         sources = torch.cat([before[:, :, None], offered], 2)
         right = (sources - pixels[:, :, None]).abs().amax(3) < NEAR
+        anew = right[:, :, -1:] & (again > 0)[:, :, None, None, None, None]
+        right = torch.cat([right[:, :, :-1] & ~anew, right[:, :, -1:]], 2)
         shares = torch.cat([torch.zeros_like(logits[:, :, :1]), logits], 2).log_softmax(2)
         surprise = -shares.masked_fill(~right, -1e4).logsumexp(2)
         telling = right.any(2) & ~right.all(2) & (opacity == 0)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from world_model.network.finding import restarts
 from world_model.training.crops import crop, crop_places, moving_corners
 from world_model.training.footage import Footage
 
@@ -84,6 +85,12 @@ class Clip(NamedTuple):
     def before(self) -> Tensor:
         """The frame before each window, (B, P, 48, h, w)."""
         return self.clean[:, -self.target.shape[1] :]
+
+    @property
+    def again(self) -> Tensor:
+        """Whether the player is put back to the start in the windows' slots, (B, P, T)."""
+        before = self.trail[:, -self.target.shape[1] :, None]
+        return restarts(torch.cat([before, self.places], 2))
 
     def cropped(self, size: int) -> Clip:
         """Cut all that is shown to `size` x `size` tokens around something that moves."""

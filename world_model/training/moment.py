@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from world_model.network.dit import RollingDiT
+from world_model.network.finding import restarts
 
 
 class Moment(NamedTuple):
@@ -24,6 +25,11 @@ class Moment(NamedTuple):
     cast: Tensor
     places: Tensor
     corners: Tensor | None
+
+    @property
+    def again(self) -> Tensor:
+        """Whether the player is put back to the start in slots, (B, T)."""
+        return restarts(torch.cat([self.trail[:, -1:], self.places], 1))
 
     def denoised(self, dit: RollingDiT, slots: Tensor, sigmas: Tensor) -> Tensor:
         """Return what x0 (B, T, 48, h, w) `dit` sees in slots (B, T, C, h, w) at levels (B, T)."""

@@ -138,7 +138,7 @@ class WorldTask:
             )
         moved = moved_cells(clip.target, clip.before)
         known = self._known(clip.corners, moved)
-        return self._errors(x0, clip.target, moved, known, clip.before)
+        return self._errors(x0, clip.target, moved, known, clip.before, clip.again)
 
     def _known(self, corners: Tensor | None, moved: Tensor) -> Tensor:
         """Return 0 for cells that move where a crop could not tell that they would, else 1; of the
@@ -163,19 +163,27 @@ class WorldTask:
             ]  # fmt: skip
         group = self._pool[int(rng.integers(len(self._pool)))]
         lesson = group.advance(rng)
-        losses = self._errors(*lesson.judged(), lesson.moment.clean[:, -1:])
+        moment = lesson.moment
+        losses = self._errors(*lesson.judged(), moment.clean[:, -1:], moment.again[:, None])
         tracking = lesson.keep.amax((1, 2)).mean()
         horizon = torch.tensor(float(group.ages.max()))
         return losses | {"tracking": tracking, "horizon": horizon}
 
     def _errors(
-        self, x0: Tensor, target: Tensor, moved: Tensor, keep: Tensor, previous: Tensor
+        self,
+        x0: Tensor,
+        target: Tensor,
+        moved: Tensor,
+        keep: Tensor,
+        previous: Tensor,
+        again: Tensor,
     ) -> dict[str, Tensor]:
         """Judge the windows of P ticks, as `Weighing.errors` does; `previous` (B, P, 48, h, w) are
-        the frames that they were painted on."""
+        the frames that they were painted on, and in some slots the player restarts, `again` (B, P,
+        T)."""
         losses = self.weighing.errors(x0, target, moved, keep)
         painter = self.dit.painter
-        surprise = painter.surprise(target.flatten(0, 1), previous.flatten(0, 1))
+        surprise = painter.surprise(*(part.flatten(0, 1) for part in (target, previous, again)))
         losses["choice"] = (surprise * keep.flatten(0, 1)[:, :, None]).mean()
         cost = CHOICE_WEIGHT * losses["choice"] + BORROWING_COST * painter.borrowed
         losses["loss"] = losses["loss"] + cost

@@ -19,7 +19,7 @@ from world_model.cache import CacheIndex
 from world_model.config import WindowConfig, WorldConfig
 from world_model.network.attention import Memory
 from world_model.network.dit import RollingDiT, StepOutput
-from world_model.network.finding import restarted
+from world_model.network.finding import restarts
 from world_model.network.painter import SOURCE_BIAS, SOURCES, lay
 from world_model.network.rope import rotate
 from world_model.schedule import window_sigmas
@@ -164,9 +164,9 @@ class Naive:
         there = torch.cat([moment.trail, moment.places], 1)
         followed = [predecessor(frame) for frame in range(head)]
         followed += range(head - 1, latents.shape[1] - 1)
-        restarts = restarted(there, there[:, followed])
-        assert 0 < restarts.mean() < 1
-        seen = dit._embed(latents, past, sigmas, actions, restarts, dit.place)
+        again = restarts(torch.stack([there[:, followed], there], 2))[..., 0]
+        assert 0 < again.mean() < 1
+        seen = dit._embed(latents, past, sigmas, actions, again, dit.place)
         x = seen.x
         for block in dit.blocks:
             x = block(x, seen.cond, lambda q, k, v: self.attend(q, k, v, head))

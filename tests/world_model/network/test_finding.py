@@ -23,7 +23,7 @@ from world_model.network.finding import (
     glimpses,
     mark,
     moved,
-    restarted,
+    restarts,
     split,
 )
 
@@ -195,10 +195,12 @@ def test_what_is_said_comes_apart_into_moves_restart_and_drawings() -> None:
 
 
 def test_the_player_has_restarted_where_it_came_further_than_anything_moves() -> None:
-    before = torch.tensor([[20, 20, 0], [5, 5, 1]])
+    before = torch.tensor([[20, 20, 0], [5, 5, 1]]).expand(5, -1, -1)
     moves = [(0, 0), REACH_PX, (-REACH_PX[0], REACH_PX[1]), (REACH_PX[0] + 1, 0), (0, -9)]
-    places = torch.stack([before + torch.tensor([[*move, 0], [30, 30, 0]]) for move in moves])
-    assert restarted(places, before).tolist() == [0, 0, 0, 1, 1]
+    after = before + torch.tensor([[[*move, 0], [30, 30, 0]] for move in moves])
+    assert restarts(torch.stack([before, after, after], 1)).tolist() == [
+        [0, 0], [0, 0], [0, 0], [1, 0], [1, 0],
+    ]  # fmt: skip
 
 
 def test_marks_are_at_the_top_middle_of_places_and_none_is_outside() -> None:

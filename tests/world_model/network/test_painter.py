@@ -201,7 +201,9 @@ def test_the_right_sources_of_a_pixel_are_as_unlikely_as_the_share_that_they_got
     cast, places = torch.ones(1, 1, 4, HEIGHT, WIDTH), torch.zeros(1, 2, 1, 3).long()
     painter.train()(said, *frames, laid(cast, places))
     kept_then_taken = torch.stack([frames[0], frames[2]], 1)
-    surprise = F.pixel_shuffle(painter.surprise(kept_then_taken, frames[0])[0], CELL)[:, 0]
+    surprise = F.pixel_shuffle(
+        painter.surprise(kept_then_taken, frames[0], torch.zeros(1, 2))[0], CELL
+    )[:, 0]
     expected = torch.zeros(2, 16, 16)
     expected[0, :8] = -np.log(2 / 3)  # as it was, or as in the sink
     expected[1, :8] = -np.log(1 / 3)  # as in the scenery, before and sink have the coin
@@ -209,10 +211,26 @@ def test_the_right_sources_of_a_pixel_are_as_unlikely_as_the_share_that_they_got
     torch.testing.assert_close(surprise, expected)
 
 
+def test_where_the_player_restarts_all_that_the_sink_shows_is_to_come_from_it(
+    painter: Painter,
+) -> None:
+    sink, target = latents_of(painter, torch.rand(1, 3, 16, 16)), torch.zeros(1, 3, 16, 16)
+    target = latents_of(painter, target)
+    target[..., :2] = sink[..., :2]  # the left half shows what sink and scenery show
+    said = torch.zeros(1, 2, painter.channels, 4, 4)
+    painter.train()(said, target, sink, sink, nobody(2))
+    twice = target[:, None].expand(-1, 2, -1, -1, -1)
+    surprise = painter.surprise(twice, target, torch.tensor([[0.0, 1.0]]))[0]
+    expected = torch.zeros(2, PIXELS, 4, 4)
+    expected[0, :, :, 2:] = -np.log(1 / 3)  # as it was
+    expected[1] = -np.log(1 / 3)  # as in the sink, or where that shows another, as it was
+    torch.testing.assert_close(surprise, expected)
+
+
 def test_what_no_source_shows_surprises_nobody(painter: Painter) -> None:
     previous, sink, scenery, target = torch.randn(4, 1, VALUES, 4, 4)
     painter.train()(told(painter, 4), previous, sink, scenery, nobody())
-    assert not painter.surprise(target[:, None], previous).any()
+    assert not painter.surprise(target[:, None], previous, torch.zeros(1, 1)).any()
 
 
 def test_a_wrong_source_that_has_all_of_a_pixel_can_still_be_unlearned(painter: Painter) -> None:
@@ -224,7 +242,8 @@ def test_a_wrong_source_that_has_all_of_a_pixel_can_still_be_unlearned(painter: 
     (by_error,) = torch.autograd.grad((painted[:, 0] - previous).square().mean(), said)
     assert by_error.abs().max() < 1e-12
     painted = painter(said, previous, sink, scenery, nobody())
-    (by_choice,) = torch.autograd.grad(painter.surprise(previous[:, None], previous).sum(), said)
+    surprise = painter.surprise(previous[:, None], previous, torch.zeros(1, 1))
+    (by_choice,) = torch.autograd.grad(surprise.sum(), said)
     torch.testing.assert_close(source(by_choice, SCENERY), torch.ones(1, 1, PIXELS, 4, 4))
 
 

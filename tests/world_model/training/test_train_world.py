@@ -55,10 +55,11 @@ class Traced(WorldTask):
     graded: list[dict[str, Tensor]]
 
     def _errors(
-        self, x0: Tensor, target: Tensor, moved: Tensor, keep: Tensor, previous: Tensor
-    ) -> dict[str, Tensor]:
-        self.graded.append({"target": target, "moved": moved, "keep": keep})
-        return super()._errors(x0, target, moved, keep, previous)
+        self, x0: Tensor, target: Tensor, moved: Tensor, keep: Tensor, previous: Tensor,
+        again: Tensor,
+    ) -> dict[str, Tensor]:  # fmt: skip
+        self.graded.append({"target": target, "moved": moved, "keep": keep, "again": again})
+        return super()._errors(x0, target, moved, keep, previous, again)
 
     def _hide(self, clean_actions: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
         return clean_actions, keys
@@ -206,7 +207,9 @@ def test_motion_weighs_as_much_as_it_is_told(make: Any) -> None:
         x0, moved = torch.ones(1, 1, 3, 48, 16, 20), torch.ones(1, 1, 3, 16, 20)
         task.dit.painter.borrowed = torch.zeros(())
         task.dit.painter.surprise = lambda *_: torch.zeros(1, 3, 16, 16, 20)
-        judged = task._errors(x0, 0 * x0, moved, torch.ones_like(moved), x0[:, :, 0])
+        judged = task._errors(
+            x0, 0 * x0, moved, torch.ones_like(moved), x0[:, :, 0], x0[:, :, :, 0, 0, 0]
+        )
         losses.append(judged["loss"])
     torch.testing.assert_close(losses[1], 12 * losses[0])
 
@@ -243,7 +246,7 @@ def test_an_unlikely_source_costs_as_far_as_its_cell_counts(make: Any) -> None:
     keep[:, :, :, :4] = 1
     task.dit.painter.borrowed = torch.zeros(())
     task.dit.painter.surprise = lambda *_: torch.full((1, 3, 16, 16, 20), 2.0)
-    judged = task._errors(x0, x0, 0 * keep, keep, x0[:, :, 0])
+    judged = task._errors(x0, x0, 0 * keep, keep, x0[:, :, 0], x0[:, :, :, 0, 0, 0])
     assert judged["choice"].item() == pytest.approx(2.0 * 4 / 16)
     assert judged["loss"].item() == pytest.approx(train_world.CHOICE_WEIGHT * 2.0 * 4 / 16)
 
