@@ -47,7 +47,8 @@ class FakeClock:
 class FakeWorld:
     """A white square on the last start frame, moved a pixel a tick by left, right and jump (up).
 
-    costs_ns: what the parts of a tick take on `clock`, by "denoise", "decode" and "download".
+    costs_ns: what the parts of a tick take on `clock`, by "prepare", "denoise", "decode" and
+    "download".
     """
 
     name = "fake"
@@ -89,6 +90,10 @@ class FakeWorld:
         self.actions.clear()
         self.seeds.append(seed)
         return self.decode(self._latents)
+
+    def prepare(self) -> None:
+        """Spend what it costs."""
+        self._clock.pass_ns(self._costs_ns.get("prepare", 0))
 
     def denoise(self, action: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Move the square."""

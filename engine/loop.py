@@ -73,6 +73,9 @@ class World(Protocol):
 
     def reset(self, frames: Frames, *, seed: int) -> Frame: ...
 
+    def prepare(self) -> None:
+        """Do what the next `denoise` needs and no key decides, so that it takes less."""
+
     def denoise(self, action: Action) -> Latents: ...
 
     def decode(self, latents: Latents) -> Frame: ...
@@ -229,6 +232,8 @@ class Session:
     def _play(self, ticks: int | None) -> None:
         while self._log.count != ticks:
             self._spans.begin()
+            self._world.prepare()
+            self._spans.mark("prepare")
             self._pacer.wait()
             began_ns = self._clock.now_ns()
             self._spans.mark("wait")

@@ -21,6 +21,7 @@ from world_model.errors import BackendError, WorldError
 from world_model.schedule import Raised, raised, tick_noise, window_sigmas
 
 Array = NDArray[np.float32]
+_NOT_DRAWN: Final = -1
 
 
 class Spans(Protocol):
@@ -92,6 +93,7 @@ class RollingWorld:
         self._bind(backend)
         self._to_colour, self._black = self._colours()
         self._seed = self._tick = self._draws = 0
+        self._drawn = _NOT_DRAWN
         self._start: Frame = np.zeros((0, *config.frame_shape), np.uint8)
 
     @property
@@ -145,7 +147,7 @@ class RollingWorld:
         if len(frames) < self.config.window.start_frames:
             raise ValueError(f"a session starts from {self.config.window.start_frames} frames")
         self._start = frames
-        self._seed, self._tick, self._draws = seed, 0, 0
+        self._seed, self._tick, self._draws, self._drawn = seed, 0, 0, _NOT_DRAWN
         self._sigmas[:] = self._levels
         self._index.clear()
         self._actions[:] = encode_actions(np.zeros(len(self.buttons), np.bool_))
@@ -175,6 +177,15 @@ class RollingWorld:
         self._pixels[0] = frame
         self._encode()
         return self._head
+
+    def prepare(self) -> None:
+        """Draw the next tick's noise, which is the same under any action, ahead of it.
+
+        `denoise` does so itself where it was not asked for.
+        """
+        if self._drawn != self._draws:
+            tick_noise(self._seed, self._draws, self._noise[0])
+            self._drawn = self._draws
 
     def denoise(self, action: NDArray[np.bool_]) -> Array:
         """Advance by one tick under the held buttons (A,): one forward pass.
@@ -350,7 +361,7 @@ class RollingWorld:
         self._sigmas[:] = raised.sigmas
 
     def _draw_noise(self) -> None:
-        tick_noise(self._seed, self._draws, self._noise[0])
+        self.prepare()
         self._draws += 1
 
     def _renoise(self, window: Array, latents: Array) -> None:

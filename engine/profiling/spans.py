@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from engine.pacing import Clock
 
 STAGES = (
+    "prepare",
     "wait",
     "input",
     "encode_action",

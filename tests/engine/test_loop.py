@@ -231,7 +231,7 @@ def test_ctrl_c_ends_the_run_with_a_report() -> None:
 
 
 def test_stages_cover_the_whole_tick_and_are_told_apart() -> None:
-    costs_ns = {"denoise": 30 * MS, "decode": 5 * MS, "download": 2 * MS}
+    costs_ns = {"prepare": 3 * MS, "denoise": 30 * MS, "decode": 5 * MS, "download": 2 * MS}
     setting = Setting(costs_ns=costs_ns, measured=True)
     report = setting.session.run(20)
     assert set(report.stages_ms) == {*STAGES, *GROUPS}
@@ -239,7 +239,9 @@ def test_stages_cover_the_whole_tick_and_are_told_apart() -> None:
     assert p50["denoise"] == pytest.approx(30, abs=0.1)
     assert p50["decode"] == pytest.approx(5, abs=0.1)
     assert p50["download"] == pytest.approx(2, abs=0.1)
-    assert p50["wait"] + p50["hold"] == pytest.approx(13, abs=0.1)
+    assert p50["prepare"] == pytest.approx(3, abs=0.1)
+    assert p50["wait"] + p50["hold"] == pytest.approx(10, abs=0.1)
+    assert report.tick_ms["p50"] == pytest.approx(37, abs=0.1), "no part of a tick"
     assert sum(p50[stage] for stage in STAGES) == pytest.approx(50, abs=0.1)
 
 

@@ -271,6 +271,30 @@ def test_every_tick_has_the_noise_of_its_seed_and_number(
         np.testing.assert_array_equal(tick["noise"][0], expected)
 
 
+def test_noise_drawn_ahead_of_an_action_is_the_same_and_is_drawn_once(
+    world: RollingWorld, backend: FakeBackend, start: NDArray[np.uint8],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    play(world, start)
+    noises = [tick["noise"] for tick in backend.ticks]
+    drawn: list[int] = []
+
+    def counted(seed: int, draw: int, out: NDArray[np.float32]) -> NDArray[np.float32]:
+        drawn.append(draw)
+        return tick_noise(seed, draw, out)
+
+    monkeypatch.setattr("world_model.world.tick_noise", counted)
+    world.prepare()  # for a session that a reset ends
+    world.reset(start, seed=SEED)
+    for action in HELD:
+        world.prepare()
+        world.prepare()
+        world.step(action)
+    for tick, noise in zip(backend.ticks[len(noises) :], noises, strict=True):
+        np.testing.assert_array_equal(tick["noise"], noise)
+    assert drawn[1:] == list(range(len(drawn) - 1))
+
+
 def test_each_tick_reads_the_window_that_the_last_one_wrote(
     world: RollingWorld, backend: FakeBackend, start: NDArray[np.uint8]
 ) -> None:
