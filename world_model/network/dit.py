@@ -135,11 +135,12 @@ class RollingDiT(nn.Module):
         base, scenery = window[:, 3] / (1 - sigmas[..., 0, None, None, None]), window[:, 0]
         if places is None:
             places = self.finder(self._pictures(scenery, base), actions[:, 1:], trail)
-        laid = lay(cast, places, base.shape[-2:])
+        laid, first = self._laid(cast, places, trail, base)
         slots = places, laid
         seen, x, k, v = self._look(window, sigmas, actions, memory, trail, corners, slots)
         told = self._tell(x, seen.slots(1))
-        x0 = self.painter(told, base, window[:, 1], scenery, laid)
+        sources = self.painter.sources(scenery, window[:, 1], first)
+        x0 = self.painter(told, base, sources, laid)
         return StepOutput(x0, k, v, places)
 
     def remember(
@@ -187,7 +188,7 @@ class RollingDiT(nn.Module):
         trails = torch.stack([_predecessors(trail), trail], 2)
         around = sink, scenery[:, None].expand_as(clean)
         past = self._past(clean, _predecessors(clean), *around, trails)
-        laid = lay(cast, places.flatten(1, 2), clean.shape[-2:])
+        laid, first = self._laid(cast, places.flatten(1, 2), trail, clean)
         of_slots = past[:, -ticks:].unsqueeze(2) + self._going(laid).unflatten(1, (ticks, width))
         followed = torch.cat([trail[:, -ticks:, None], places], 2)
         again = torch.cat([restarts(trails).flatten(1), restarts(followed).flatten(1)], 1)
@@ -204,11 +205,17 @@ class RollingDiT(nn.Module):
         told = self._tell(x[:, split:], seen)
         told = torch.unflatten(told, 1, (ticks, width)).flatten(0, 1)
         base = whole[:, -ticks:] / (1 - clean_sigmas[:, -ticks:, None, None, None])
-        base, bare = base.flatten(0, 1), bare.repeat_interleave(ticks, 0)
-        sink = whole[:, 0].repeat_interleave(ticks, 0)
+        sources = self.painter.sources(bare, whole[:, 0], first).repeat_interleave(ticks, 0)
         laid = Laid(*(part.unflatten(1, (ticks, width)).flatten(0, 1) for part in laid))
-        x0: Tensor = self.painter(told, base, sink, bare, laid)
+        x0: Tensor = self.painter(told, base.flatten(0, 1), sources, laid)
         return torch.unflatten(x0, 0, (batch, ticks))
+
+    def _laid(
+        self, cast: Tensor, places: Tensor, trail: Tensor, latents: Tensor
+    ) -> tuple[Laid, Laid]:
+        """Lay actors out in slots, and in the first frame, over `latents` (..., h, w)."""
+        laid = lay(cast, torch.cat([places, trail[:, :1]], 1), latents.shape[-2:])
+        return laid.frames(slice(-1)), laid.frames(slice(-1, None))
 
     def _pictures(self, scenery: Tensor, previous: Tensor) -> Tensor:
         """See scenery and last finished frame (B, 48, h, w) as one picture (B, H, W, 6)."""

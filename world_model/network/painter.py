@@ -25,11 +25,11 @@ NEAR = 0.008
 
 
 class Choice(NamedTuple):
-    """How pixels were chosen: logits (B, T, SOURCES, 16, h, w), from the pixels of the `fixed`
-    sources (B, SOURCES, 3, 16, h, w); and opacity (B, T, 16, h, w) of what is laid over them."""
+    """How pixels were chosen: logits (B, T, SOURCES, 16, h, w), from the pixels of the `sources`
+    (B, SOURCES, 3, 16, h, w); and opacity (B, T, 16, h, w) of what is laid over them."""
 
     logits: Tensor
-    fixed: Tensor
+    sources: Tensor
     opacity: Tensor
 
 
@@ -40,6 +40,15 @@ class Laid(NamedTuple):
     picture: Tensor
     player: Tensor
     others: Tensor
+
+    @property
+    def opacity(self) -> Tensor:
+        """How much of every pixel anybody covers."""
+        return self.player + self.others
+
+    def frames(self, which: slice) -> Laid:
+        """Leave out the other frames."""
+        return Laid(*(part[:, which] for part in self))
 
 
 class Painter(nn.Module):
@@ -58,32 +67,32 @@ class Painter(nn.Module):
         super().__init__()
         self.codec = Codec()
 
-    def forward(
-        self,
-        said: Tensor,
-        previous: Tensor,
-        sink: Tensor,
-        scenery: Tensor,
-        laid: Laid,
-    ) -> Tensor:
+    def sources(self, scenery: Tensor, sink: Tensor, first: Laid) -> Tensor:
+        """Return the pixels (B, SOURCES, 3, 16, h, w) that can be taken into any slot.
+
+        scenery, sink (B, 48, h, w): the level with nobody and nothing in it, and the first frame of
+        the session; what its actors cover, `first` (T = 1), is taken from the scenery.
+        """
+        bare, start = self._pixels(scenery), self._pixels(sink)
+        return torch.stack([bare, start + first.opacity * (bare - start)], 1)
+
+    def forward(self, said: Tensor, previous: Tensor, sources: Tensor, laid: Laid) -> Tensor:
         """Paint slots (B, T, 48, h, w) as `said` (B, T, channels, h, w), with actors `laid` over.
 
-        previous, sink, scenery (B, 48, h, w): the last finished frame, the first of the session,
-        and that one with nobody in it.
+        previous (B, 48, h, w): the last finished frame; sources, see there.
         """
         shares = _shares(said)
         if self.training:
             self.borrowed = shares.sum(2).mean()
-        opacity = (laid.player + laid.others)[:, :, None]
+        opacity = laid.opacity[:, :, None]
         shares = shares * (1 - opacity)[:, :, None]
         lost = opacity + shares.sum(2)
-        fixed = torch.stack([self._pixels(scenery), self._pixels(sink)], 1)
-        given = laid.picture + (shares * fixed[:, None]).sum(2)
+        given = laid.picture + (shares * sources[:, None]).sum(2)
         # Pixels change by `steps`, and latents by no more: what is kept is kept to the bit.
         pixels, steps = self._pixels(previous), []
         if self.training:
             logits = said.float().unflatten(2, (SOURCES, PIXELS))
-            self.choice = Choice(logits, fixed, opacity[:, :, 0])
+            self.choice = Choice(logits, sources, opacity[:, :, 0])
         for slot in range(said.shape[1]):
             steps.append(given[:, slot] - lost[:, slot] * pixels)
             pixels = pixels + steps[-1]

@@ -158,7 +158,10 @@ class Naive:
             scenery[:, None].expand(-1, len(frames), -1, -1, -1),
             torch.stack([moment.trail[:, before], moment.trail[:, frames]], 2),
         )
-        laid = lay(moment.cast, moment.places, past.shape[-2:])
+        laid, first = (
+            lay(moment.cast, places, past.shape[-2:])
+            for places in (moment.places, moment.trail[:, :1])
+        )
         past[:, head:] += dit._going(laid)
         actions = torch.cat([moment.clean_actions, moment.slot_actions], 1)
         there = torch.cat([moment.trail, moment.places], 1)
@@ -172,7 +175,8 @@ class Naive:
             x = block(x, seen.cond, lambda q, k, v: self.attend(q, k, v, head))
         told = dit._tell(x[:, head:], seen.slots(head))
         base = moment.clean[:, -1] / (1 - window[0])
-        painted: Tensor = dit.painter(told, base, moment.clean[:, 0], moment.scenery, laid)
+        sources = dit.painter.sources(moment.scenery, moment.clean[:, 0], first)
+        painted: Tensor = dit.painter(told, base, sources, laid)
         return painted
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, head: int) -> Tensor:

@@ -46,6 +46,11 @@ def laid(cast: Tensor, places: Tensor) -> Laid:
     return lay(cast, places, torch.Size((4, 4)))
 
 
+def sources(painter: Painter, sink: Tensor, scenery: Tensor) -> Tensor:
+    """What there is to take, nobody being in the first frame."""
+    return painter.sources(scenery, sink, nobody())
+
+
 def told(painter: Painter, size: int, *, slots: int = 1) -> Tensor:
     """Say that everything stays."""
     return torch.full((1, slots, painter.channels, size, size), -SURE)
@@ -78,8 +83,8 @@ def test_single_pixels_of_a_cell_come_from_different_sources(painter: Painter) -
     said = told(painter, 4)
     source(said, SCENERY)[:, :, 4, 2, 1] = SURE  # pixel (1, 0) of the cell (2, 1)
     source(said, SINK)[:, :, 5, 2, 1] = SURE
-    given = (latents_of(painter, image) for image in (before, sink, scenery))
-    painted = painter(said, *given, nobody())
+    previous, *given = (latents_of(painter, image) for image in (before, sink, scenery))
+    painted = painter(said, previous, sources(painter, *given), nobody())
     expected = before.clone()
     expected[..., 9, 4] = scenery[..., 9, 4]
     expected[..., 9, 5] = sink[..., 9, 5]
@@ -92,7 +97,7 @@ def test_every_slot_is_painted_from_the_one_before(painter: Painter) -> None:
     said = told(painter, 4, slots=3)
     source(said, SCENERY)[:, 1, :, :2] = SURE
     source(said, SINK)[:, 2, :, 3:] = SURE
-    painted = painter(said, previous, sink, scenery, nobody(3))[0]
+    painted = painter(said, previous, sources(painter, sink, scenery), nobody(3))[0]
     assert torch.equal(painted[0], previous[0])
     torch.testing.assert_close(painted[1, :, :2], scenery[0, :, :2])
     assert torch.equal(painted[1, :, 2:], previous[0, :, 2:])
@@ -100,9 +105,22 @@ def test_every_slot_is_painted_from_the_one_before(painter: Painter) -> None:
     assert torch.equal(painted[2, :, :3], painted[1, :, :3])
 
 
+def test_where_actors_stand_in_the_first_frame_the_scenery_is_offered(painter: Painter) -> None:
+    sink, scenery = torch.rand(2, 1, 3, 16, 16)
+    first = laid(torch.ones(1, 1, 4, HEIGHT, WIDTH), torch.tensor([[[[6, 5, 0]]]]))
+    offered = painter.sources(latents_of(painter, scenery), latents_of(painter, sink), first)
+    expected = sink.clone()
+    expected[..., 6 : 6 + HEIGHT, 5 : 5 + WIDTH] = scenery[..., 6 : 6 + HEIGHT, 5 : 5 + WIDTH]
+    for pixels, image in zip(offered.unbind(1), (scenery, expected), strict=True):
+        shown = F.pixel_shuffle(pixels.flatten(1, 2), CELL)
+        torch.testing.assert_close(shown, image, atol=1e-5, rtol=1e-4)
+
+
 def test_what_stays_is_kept_to_the_bit_for_ever(painter: Painter) -> None:
     previous, sink, scenery = torch.randn(3, 1, VALUES, 4, 4)
-    painted = painter(told(painter, 4, slots=5), previous, sink, scenery, nobody(5))
+    painted = painter(
+        told(painter, 4, slots=5), previous, sources(painter, sink, scenery), nobody(5)
+    )
     assert torch.equal(painted, previous[:, None].expand_as(painted))
 
 
@@ -112,7 +130,7 @@ def test_around_what_changes_all_is_kept_to_the_bit(painter: Painter) -> None:
     source(said, SCENERY)[:, :, 5, 1, 2] = SURE
     source(said, SINK)[:, :, :, 3, 0] = SURE
     cast, places = some_cast(), torch.tensor([[[[0, 0, 1]]]])
-    painted = painter(said, previous, sink, scenery, laid(cast, places))[:, 0]
+    painted = painter(said, previous, sources(painter, sink, scenery), laid(cast, places))[:, 0]
     apart = (painted != previous).any(1)[0]
     changed = {(0, 0), (1, 0), (1, 2), (3, 0)}
     assert {tuple(cell) for cell in apart.nonzero().tolist()} == changed
@@ -125,7 +143,9 @@ def test_a_drawing_is_laid_where_its_actor_is_and_cut_at_the_edges(
     image, cast = torch.rand(1, 3, 16, 16), some_cast()
     previous = latents_of(painter, image)
     places = torch.tensor([[[[top, left, 1]]]])
-    painted = painter(told(painter, 4), previous, previous, previous, laid(cast, places))[:, 0]
+    painted = painter(
+        told(painter, 4), previous, sources(painter, previous, previous), laid(cast, places)
+    )[:, 0]
     drawn(image, cast[0, 1], top, left)
     torch.testing.assert_close(painted, latents_of(painter, image), atol=1e-5, rtol=1e-4)
 
@@ -138,7 +158,7 @@ def test_the_first_actor_covers_the_others_and_of_these_a_later_one_those_before
     places = [[4, 5, 0], [3, 4, 1], [5, 5, 2]]
     said = told(painter, 4)
     over = laid(cast, torch.tensor([[places]]))
-    painted = painter(said, previous, previous, previous, over)[:, 0]
+    painted = painter(said, previous, sources(painter, previous, previous), over)[:, 0]
     for top, left, drawing in (places[1], places[2], places[0]):
         drawn(image, cast[0, drawing], top, left)
     torch.testing.assert_close(painted, latents_of(painter, image), atol=1e-5, rtol=1e-4)
@@ -161,9 +181,9 @@ def test_sources_are_not_laid_over_actors(painter: Painter) -> None:
     cast[:, :, 3] = 1
     said = told(painter, 4)
     source(said, SINK)[:] = SURE
-    given = (latents_of(painter, image) for image in images)
+    previous, *given = (latents_of(painter, image) for image in images)
     over = laid(cast, torch.tensor([[[[6, 5, 0]]]]))
-    painted = painter(said, *given, over)[:, 0]
+    painted = painter(said, previous, sources(painter, *given), over)[:, 0]
     expected = images[1].clone()
     drawn(expected, cast[0, 0], 6, 5)
     torch.testing.assert_close(painted, latents_of(painter, expected), atol=1e-5, rtol=1e-4)
@@ -175,7 +195,7 @@ def test_every_slot_has_its_actors_at_their_own_places(painter: Painter) -> None
     said = told(painter, 4, slots=2)
     source(said, SCENERY)[:] = SURE  # so that an actor leaves nothing behind
     places = torch.tensor([[[[0, 0, 0], [8, 12, 0]], [[8, 8, 0], [*NOWHERE]]]])
-    painted = painter(said, scenery, scenery, scenery, laid(cast, places))
+    painted = painter(said, scenery, sources(painter, scenery, scenery), laid(cast, places))
     differs = (painted - scenery[:, None]).abs().amax(2) > 1e-3
     assert differs[0, 0].nonzero().tolist() == [[0, 0], [1, 0], [2, 3], [3, 3]]
     assert differs[0, 1].nonzero().tolist() == [[2, 2], [3, 2]]
@@ -186,7 +206,7 @@ def test_what_is_borrowed_is_measured_in_training(painter: Painter) -> None:
     said = told(painter, 4)
     source(said, SINK)[:, :, :4] = SURE
     source(said, SCENERY)[:, :, 4:8] = 0.0  # as likely as that it stays
-    painter.train()(said, still, still, still, nobody())
+    painter.train()(said, still, sources(painter, still, still), nobody())
     assert painter.borrowed.item() == pytest.approx(0.25 + 0.25 / 2)
 
 
@@ -199,7 +219,7 @@ def test_the_right_sources_of_a_pixel_are_as_unlikely_as_the_share_that_they_got
     frames = latents_of(painter, before), latents_of(painter, before), latents_of(painter, scenery)
     said = torch.zeros(1, 2, painter.channels, 4, 4)
     cast, places = torch.ones(1, 1, 4, HEIGHT, WIDTH), torch.zeros(1, 2, 1, 3).long()
-    painter.train()(said, *frames, laid(cast, places))
+    painter.train()(said, frames[0], sources(painter, *frames[1:]), laid(cast, places))
     kept_then_taken = torch.stack([frames[0], frames[2]], 1)
     surprise = F.pixel_shuffle(
         painter.surprise(kept_then_taken, frames[0], torch.zeros(1, 2))[0], CELL
@@ -218,7 +238,7 @@ def test_where_the_player_restarts_all_that_the_sink_shows_is_to_come_from_it(
     target = latents_of(painter, target)
     target[..., :2] = sink[..., :2]  # the left half shows what sink and scenery show
     said = torch.zeros(1, 2, painter.channels, 4, 4)
-    painter.train()(said, target, sink, sink, nobody(2))
+    painter.train()(said, target, sources(painter, sink, sink), nobody(2))
     twice = target[:, None].expand(-1, 2, -1, -1, -1)
     surprise = painter.surprise(twice, target, torch.tensor([[0.0, 1.0]]))[0]
     expected = torch.zeros(2, PIXELS, 4, 4)
@@ -229,7 +249,7 @@ def test_where_the_player_restarts_all_that_the_sink_shows_is_to_come_from_it(
 
 def test_what_no_source_shows_surprises_nobody(painter: Painter) -> None:
     previous, sink, scenery, target = torch.randn(4, 1, VALUES, 4, 4)
-    painter.train()(told(painter, 4), previous, sink, scenery, nobody())
+    painter.train()(told(painter, 4), previous, sources(painter, sink, scenery), nobody())
     assert not painter.surprise(target[:, None], previous, torch.zeros(1, 1)).any()
 
 
@@ -238,10 +258,10 @@ def test_a_wrong_source_that_has_all_of_a_pixel_can_still_be_unlearned(painter: 
     said = told(painter, 4)
     source(said, SCENERY)[:] = SURE
     said.requires_grad_()
-    painted = painter.train()(said, previous, sink, scenery, nobody())
+    painted = painter.train()(said, previous, sources(painter, sink, scenery), nobody())
     (by_error,) = torch.autograd.grad((painted[:, 0] - previous).square().mean(), said)
     assert by_error.abs().max() < 1e-12
-    painted = painter(said, previous, sink, scenery, nobody())
+    painted = painter(said, previous, sources(painter, sink, scenery), nobody())
     surprise = painter.surprise(previous[:, None], previous, torch.zeros(1, 1))
     (by_choice,) = torch.autograd.grad(surprise.sum(), said)
     torch.testing.assert_close(source(by_choice, SCENERY), torch.ones(1, 1, PIXELS, 4, 4))
@@ -250,7 +270,7 @@ def test_a_wrong_source_that_has_all_of_a_pixel_can_still_be_unlearned(painter: 
 def test_a_network_that_knows_nothing_yet_keeps_nearly_all(painter: Painter) -> None:
     previous, sink, scenery = (latents_of(painter, image) for image in torch.rand(3, 1, 3, 16, 16))
     said = torch.full((1, 1, painter.channels, 4, 4), SOURCE_BIAS)
-    painted = painter(said, previous, sink, scenery, nobody())[:, 0]
+    painted = painter(said, previous, sources(painter, sink, scenery), nobody())[:, 0]
     share = np.exp(SOURCE_BIAS) / (1 + SOURCES * np.exp(SOURCE_BIAS))
     expected = previous + share * (sink - previous) + share * (scenery - previous)
     torch.testing.assert_close(painted, expected, atol=1e-5, rtol=1e-4)
