@@ -20,6 +20,9 @@ SOURCES = 2
 """Beside the previous frame itself: the scenery and the sink."""
 SOURCE_BIAS = -3.0
 """A network that knows nothing yet keeps the previous frame."""
+SHARPNESS = 8.0
+"""At play, logits count so many times: of a choice that is all but sure, nothing else is left. Of
+99 % of a pixel, a trace of what was there before would stay for ever."""
 NEAR = 0.008
 """Pixels are alike that differ by less, at the scale of latents: two grey levels."""
 
@@ -81,7 +84,7 @@ class Painter(nn.Module):
 
         previous (B, 48, h, w): the last finished frame; sources, see there.
         """
-        shares = _shares(said)
+        shares = _shares(said if self.training else SHARPNESS * said)
         if self.training:
             self.borrowed = shares.sum(2).mean()
         opacity = laid.opacity[:, :, None]
