@@ -201,6 +201,18 @@ def test_every_slot_has_its_actors_at_their_own_places(painter: Painter) -> None
     assert differs[0, 1].nonzero().tolist() == [[2, 2], [3, 2]]
 
 
+def test_at_play_a_choice_that_is_all_but_sure_leaves_nothing_of_the_others(
+    painter: Painter,
+) -> None:
+    previous, sink, scenery = (latents_of(painter, image) for image in torch.rand(3, 1, 3, 16, 16))
+    said = told(painter, 4)
+    source(said, SCENERY)[:] = np.log(99)
+    given = said, previous, sources(painter, sink, scenery), nobody()
+    taught, played = painter.train()(*given)[:, 0], painter.eval()(*given)[:, 0]
+    torch.testing.assert_close(taught, 0.99 * scenery + 0.01 * previous, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(played, scenery, atol=1e-5, rtol=1e-4)
+
+
 def test_what_is_borrowed_is_measured_in_training(painter: Painter) -> None:
     still = torch.zeros(1, VALUES, 4, 4)
     said = told(painter, 4)
