@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Any, Final
 
 from games.platformer.physics import TICKS_PER_SECOND
@@ -16,6 +17,7 @@ from world_model.evaluation.variants import VARIANTS
 
 _ACCENT: Final = "#c8412c"
 _INK: Final = "#26303a"
+_TITLE_WIDTH: Final = 14
 NOT_MEASURED: Final = "–"
 
 
@@ -166,7 +168,7 @@ def draw_plot(rows: Sequence[Row], path: Path) -> None:
             if values:
                 axes.plot(column.mean(group), height, "o", markersize=9, color=_ACCENT)
                 axes.plot(values, [height] * len(values), ".", markersize=4, color=_INK)
-        axes.set(title=column.title)
+        axes.set(title=fill(column.title, _TITLE_WIDTH))
         axes.margins(x=0.15)
         axes.grid(alpha=0.2)
     panels[0].set_yticks(range(len(groups)), list(groups))
