@@ -108,7 +108,6 @@ def test_the_exported_world_plays_50_ticks_and_again_exactly(workshop: Workshop)
     assert len(frames) == TICKS
     with Image.open(frames[-1]) as frame:
         assert frame.size == (128, 128)
-    assert workshop.play("other", "--ticks", str(TICKS), "--seed", "4")["sha256"] != first["sha256"]
 
 
 def test_a_run_goes_on_when_more_steps_are_asked_for(workshop: Workshop) -> None:
