@@ -62,9 +62,9 @@ def _likeness(packed: NDArray[np.int64], cast: NDArray[np.float32]) -> NDArray[n
     padded = np.pad(packed, [(0, 0), (CUT_PX, CUT_PX)], constant_values=_OUTSIDE)
     rows, columns = (size - of + 1 for size, of in zip(padded.shape, (height, width), strict=True))
     drawings = [_opaque_pixels(sprite) for sprite in cast]
-    colours = np.unique(np.concatenate([colours for _, colours in drawings]))
+    palette = np.unique(np.concatenate([colours for _, colours in drawings]))
     outside = padded == _OUTSIDE
-    shown = {rgb: ((padded == rgb) | outside).view(np.uint8) for rgb in colours.tolist()}
+    shown = {rgb: ((padded == rgb) | outside).view(np.uint8) for rgb in palette.tolist()}
     alike = np.zeros((len(cast), rows, columns))
     for share, (places, colours) in zip(alike, drawings, strict=True):
         count = np.zeros((rows, columns), np.uint8)

@@ -190,8 +190,8 @@ class RollingDiT(nn.Module):
         past = self._past(clean, _predecessors(clean), *around, trails)
         laid, first = self._laid(cast, places.flatten(1, 2), trail, clean)
         of_slots = past[:, -ticks:].unsqueeze(2) + self._going(laid).unflatten(1, (ticks, width))
-        followed = torch.cat([trail[:, -ticks:, None], places], 2)
-        again = torch.cat([restarts(trails).flatten(1), restarts(followed).flatten(1)], 1)
+        of_clean, in_slots = trail.unsqueeze(2), restarts(trail[:, -ticks:], places)
+        again = torch.cat([restarts(trails[:, :, 0], of_clean)[..., 0], in_slots.flatten(1)], 1)
         seen = self._embed(
             torch.cat([clean, slots.flatten(1, 2)], 1),
             torch.cat([past, of_slots.flatten(1, 2)], 1),
@@ -239,12 +239,12 @@ class RollingDiT(nn.Module):
         scenery, sink, before, previous = (window[:, i : i + 1] for i in range(4))
         frames, grid = window[:, 3:], _grid(window)
         past = self._past(previous, before, sink, scenery, trail[:, None, 1:])
-        followed = trail[:, 1:]
+        followed = trail[:, 2:]
         if slots is not None:
             places, laid = slots
             past = torch.cat([past, past + self._going(laid)], 1)
             followed = torch.cat([followed, places], 1)
-        conditions = sigmas.expand(frames.shape[:2]), actions, restarts(followed)
+        conditions = sigmas.expand(frames.shape[:2]), actions, restarts(trail[:, 1], followed)
         seen = self._embed(frames, past, *conditions, self._places(corners, grid))
         attend = CachedAttention(self.rope, frames.shape[1] - 1, grid, memory)
         x = self._think(seen, attend, first=1)

@@ -166,13 +166,14 @@ def _is(places: Tensor, side: Tensor) -> Tensor:
     return (places[..., None] == side).float()
 
 
-def restarts(places: Tensor) -> Tensor:
-    """Tell in which of consecutive frames but the first the player is put back to the start.
+def restarts(before: Tensor, places: Tensor) -> Tensor:
+    """Tell in which of consecutive frames the player is put back to the start.
 
-    By places (..., F, A, 3): 1 where it came further than anything moves in a tick, else 0, (...,
-    F - 1). It cannot be told of one that restarts right beside its start.
+    By places (..., F, A, 3) in them, and in the frame before them (..., A, 3): 1 where it came
+    further than anything moves in a tick, else 0, (..., F). It cannot be told of one that restarts
+    right beside its start.
     """
-    player = places[..., 0, :2]
+    player = torch.cat([before.unsqueeze(-3), places], -3)[..., 0, :2]
     came = (player[..., 1:, :] - player[..., :-1, :]).abs()
     return (came > torch.tensor(REACH_PX, device=places.device)).any(-1).float()
 

@@ -115,13 +115,13 @@ class Painter(nn.Module):
         only the sink will do if it shows what it is to show: it is the start, and coins that come
         back are too few to teach that.
         """
-        logits, fixed, opacity = self.choice
+        logits, sources, opacity = self.choice
         frames = torch.cat([previous[:, None], target], 1)
         shown = torch.unflatten(self._pixels(frames.flatten(0, 1)), 0, frames.shape[:2])
         before, pixels = shown[:, :-1], shown[:, 1:]
-        offered = fixed[:, None].expand(-1, target.shape[1], *[-1] * 5)
-        sources = torch.cat([before[:, :, None], offered], 2)
-        right = (sources - pixels[:, :, None]).abs().amax(3) < NEAR
+        taken = sources[:, None].expand(-1, target.shape[1], *[-1] * 5)
+        offered = torch.cat([before[:, :, None], taken], 2)
+        right = (offered - pixels[:, :, None]).abs().amax(3) < NEAR
         anew = right[:, :, -1:] & (again > 0)[:, :, None, None, None, None]
         right = torch.cat([right[:, :, :-1] & ~anew, right[:, :, -1:]], 2)
         shares = torch.cat([torch.zeros_like(logits[:, :, :1]), logits], 2).log_softmax(2)

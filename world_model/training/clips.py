@@ -89,8 +89,7 @@ class Clip(NamedTuple):
     @property
     def again(self) -> Tensor:
         """Whether the player is put back to the start in the windows' slots, (B, P, T)."""
-        before = self.trail[:, -self.target.shape[1] :, None]
-        return restarts(torch.cat([before, self.places], 2))
+        return restarts(self.trail[:, -self.target.shape[1] :], self.places)
 
     def cropped(self, size: int) -> Clip:
         """Cut all that is shown to `size` x `size` tokens around something that moves."""

@@ -29,7 +29,7 @@ class Moment(NamedTuple):
     @property
     def again(self) -> Tensor:
         """Whether the player is put back to the start in slots, (B, T)."""
-        return restarts(torch.cat([self.trail[:, -1:], self.places], 1))
+        return restarts(self.trail[:, -1], self.places)
 
     def denoised(self, dit: RollingDiT, slots: Tensor, sigmas: Tensor) -> Tensor:
         """Return what x0 (B, T, 48, h, w) `dit` sees in slots (B, T, C, h, w) at levels (B, T)."""

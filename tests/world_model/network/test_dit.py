@@ -167,7 +167,7 @@ class Naive:
         there = torch.cat([moment.trail, moment.places], 1)
         followed = [predecessor(frame) for frame in range(head)]
         followed += range(head - 1, latents.shape[1] - 1)
-        again = restarts(torch.stack([there[:, followed], there], 2))[..., 0]
+        again = restarts(there[:, followed], there.unsqueeze(2))[..., 0]
         assert 0 < again.mean() < 1
         seen = dit._embed(latents, past, sigmas, actions, again, dit.place)
         x = seen.x

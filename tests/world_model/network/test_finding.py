@@ -198,7 +198,7 @@ def test_the_player_has_restarted_where_it_came_further_than_anything_moves() ->
     before = torch.tensor([[20, 20, 0], [5, 5, 1]]).expand(5, -1, -1)
     moves = [(0, 0), REACH_PX, (-REACH_PX[0], REACH_PX[1]), (REACH_PX[0] + 1, 0), (0, -9)]
     after = before + torch.tensor([[[*move, 0], [30, 30, 0]] for move in moves])
-    assert restarts(torch.stack([before, after, after], 1)).tolist() == [
+    assert restarts(before, torch.stack([after, after], 1)).tolist() == [
         [0, 0], [0, 0], [0, 0], [1, 0], [1, 0],
     ]  # fmt: skip
 
