@@ -76,7 +76,7 @@ PRESETS: Final = {
             1e-3,
             0.012,
             RollOutConfig(start=1200, batch=40, whole_batch=12),
-            Plan(steps=3600, warmup=200, decay=0.45),
+            Plan(steps=1800, warmup=200, decay=0.45),
         ),
         finder=FinderRun(1024, 1e-3, 0.012, Plan(steps=7500, warmup=100, decay=0.6)),
         distill=DistillRun(
