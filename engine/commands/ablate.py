@@ -75,7 +75,8 @@ PROBES = 32
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("runs/ablations"),
     show_default=True,
-    help="Where ablations.md, .png and .json go, and all runs; what is there is not made again.",
+    help="Where ablations.md, .png and .json go, and all runs. What is there of the same budget is "
+    "shown, too, and not made again.",
 )
 def ablate(
     *,
@@ -95,7 +96,8 @@ def ablate(
 ) -> None:
     """Train variants of a world, each with the same budget, and write a table and a plot.
 
-    Each is exported to a bundle of its own and evaluated. An interrupted ablation goes on.
+    Each is exported to a bundle of its own and evaluated. An interrupted ablation goes on, and a
+    second one may add to the same directory at the same time.
     """
     if (steps is None) == (minutes is None):
         raise click.UsageError("give either --steps or --minutes, the budget of each variant")
@@ -118,17 +120,15 @@ def ablate(
             "finder": digest_of(weights_file(finder)),
         }
         ablation = Ablation(out)
-        asked = []
         for variant in chosen:
             for seed in range(seeds):
                 training = {"variant": variant.settings(), "seed": seed, **budget}
                 settings = {**training, **played}
-                asked.append(settings)
                 if ablation.find(settings) is None:
                     place = ablation.place(training)
                     row = _row(variant, settings, place, data, finder, threads, device)
                     ablation.keep(row)
-        rows = [row for row in map(ablation.find, asked) if row is not None]
+        rows = ablation.alike({**budget, **played})
         _time(ablation, rows, threads)
         write_report(rows, out)
     click.echo(table(rows))

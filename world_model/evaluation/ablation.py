@@ -30,22 +30,29 @@ class Ablation:
     def __init__(self, directory: Path) -> None:
         """Read the rows there are; raises DataError for a file that is none of ours."""
         self.directory, self.path = directory, directory / ROWS_FILE
-        self.rows: list[Row] = []
+        self.rows = self._read()
+
+    def _read(self) -> list[Row]:
         if not self.path.exists():
-            return
+            return []
         try:
-            self.rows = json.loads(self.path.read_text(encoding="utf-8"))["rows"]
-            for row in self.rows:
+            rows: list[Row] = json.loads(self.path.read_text(encoding="utf-8"))["rows"]
+            for row in rows:
                 _ = row["settings"]["variant"]["name"], row["evaluation"], row["speed"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(
                 f"{self.path}: not the rows of an ablation ({error!r}); choose another --out"
             ) from None
+        return rows
 
     def find(self, settings: Mapping[str, Any]) -> Row | None:
         """Return the row of exactly these settings, if there is one."""
         wanted = json.loads(json.dumps(settings))
         return next((row for row in self.rows if row["settings"] == wanted), None)
+
+    def alike(self, shared: Mapping[str, Any]) -> list[Row]:
+        """Return the rows whose settings include these: they can be compared."""
+        return [row for row in self.rows if shared.items() <= row["settings"].items()]
 
     def keep(self, row: Row) -> None:
         """Add a row, and write all of them."""
@@ -53,7 +60,10 @@ class Ablation:
         self.save()
 
     def save(self) -> None:
-        """Write all rows; an interrupted write leaves the old ones."""
+        """Write all rows, those that others have added meanwhile, too; an interrupted write leaves
+        the old ones."""
+        mine = [row["settings"] for row in self.rows]
+        self.rows += [row for row in self._read() if row["settings"] not in mine]
         self.directory.mkdir(parents=True, exist_ok=True)
         fresh = self.path.with_suffix(".new")
         fresh.write_text(json.dumps({"rows": self.rows}, indent=1) + "\n", encoding="utf-8")

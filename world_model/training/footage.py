@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
@@ -105,17 +106,13 @@ def load_footage(
 ) -> Footage:
     """Read the frames kept beside `data`, the recording's file, or replay it into that file.
 
-    Windows of other lengths need other frames, kept in files of their own. On a GPU the frames
-    stay there.
+    Windows of other lengths need other frames, kept in files of their own. Where several trainings
+    begin at once, one draws, and the others wait. On a GPU the frames stay there.
     """
     path = frames_path(data, slots)
     branches = index_branches(recording.actions, slots)
-    key = _key(recording, slots)
-    stamp = path.with_suffix(".key")
-    stale = not path.exists() or not stamp.exists() or stamp.read_text() != key
-    if stale and ranks.first:
-        _draw(recording, slots, path, branches.frames)
-        stamp.write_text(key)
+    if ranks.first:
+        _keep_drawn(recording, slots, path, branches.frames)
     ranks.wait()
     cells = torch.from_numpy(np.load(path))
     held = np.pad(recording.actions, ((0, 0), (1, 0), (0, 0)))
@@ -142,8 +139,17 @@ def frames_path(data: Path, slots: int) -> Path:
     return data.with_suffix(f".{slots}-slots.frames.npy")
 
 
-def _draw(recording: Recording, slots: int, path: Path, frames: int) -> None:
+def _keep_drawn(recording: Recording, slots: int, path: Path, frames: int) -> None:
+    """Draw a recording's frames into a file, unless they are there."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    key, stamp = _key(recording, slots), path.with_suffix(".key")
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists() or not stamp.exists() or stamp.read_text() != key:
+            _draw(recording, slots, path, frames)
+            stamp.write_text(key)
+
+
+def _draw(recording: Recording, slots: int, path: Path, frames: int) -> None:
     shape = (frames, VALUES, FRAME // CELL, FRAME // CELL)
     store = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     with tqdm(total=frames, desc="draw", unit="frame", dynamic_ncols=True) as bar:

@@ -76,6 +76,8 @@ def test_two_variants_end_to_end_and_then_only_what_is_new(
     result = run("--variants", f"{FEW},no-sink", *common)
     assert result.exit_code == 0, result.output
     assert trained == [FEW, "no-sink"], "each once"
+    shown = run("--variants", "no-sink", *common)
+    assert shown.stdout == result.stdout, "what is there of the same budget is shown, too"
     assert result.stdout == (out / "ablations.md").read_text() + "\n"
     for cell in (f"| `{FEW}` | one slot, three passes", "| `no-sink` |", "3 steps", "| 1 |"):
         assert cell in result.stdout
@@ -165,6 +167,24 @@ def test_a_row_is_found_by_all_its_settings_and_training_by_its_own(tmp_path: Pa
     places = {ablation.place({"variant": {"name": "a"}, "steps": steps}) for steps in (3, 4, 3)}
     assert {place.name[:2] for place in places} == {"a-"}
     assert len(places) == 2
+
+
+def test_two_may_add_rows_to_one_directory(tmp_path: Path) -> None:
+    one, other = Ablation(tmp_path), Ablation(tmp_path)
+    rows = [
+        {"settings": {"variant": {"name": name}, "steps": steps}, "evaluation": {}, "speed": {}}
+        for name, steps in (("a", 3), ("b", 3), ("c", 4))
+    ]
+    for ablation, row in zip((one, other, one), rows, strict=True):
+        ablation.keep(row)
+    one.rows[0]["speed"] = {"fps": 1.0}
+    one.save()
+    again = Ablation(tmp_path)
+    assert {row["settings"]["variant"]["name"] for row in again.rows} == {"a", "b", "c"}
+    timed = [row["settings"]["variant"]["name"] for row in again.rows if row["speed"]]
+    assert timed == ["a"]
+    alike = [row["settings"]["variant"]["name"] for row in again.alike({"steps": 3})]
+    assert sorted(alike) == ["a", "b"]
 
 
 def test_worlds_are_timed_in_turn() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from world_model.data import (
 from world_model.network.codec import VALUES, Codec, to_cells
 from world_model.training.device import Compute
 from world_model.training.distributed import Ranks
-from world_model.training.footage import Footage, frames_path, load_footage
+from world_model.training.footage import Footage, _draw, frames_path, load_footage
 
 SLOTS = 2
 CPU = torch.device("cpu")
@@ -104,6 +105,23 @@ def test_frames_are_drawn_once_and_again_for_another_recording(
     other = load(replace(recording, actions=~recording.actions), codec, path)
     assert kept.stat().st_mtime_ns > written
     assert not torch.equal(other.cells, first.cells)
+
+
+def test_of_trainings_that_begin_at_once_one_draws(
+    tmp_path: Path, recording: Recording, codec: Codec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+
+    def draw(*given: object) -> None:
+        drawn.append(given)
+        _draw(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("world_model.training.footage._draw", draw)
+    with ThreadPoolExecutor(3) as pool:
+        begun = [pool.submit(load, recording, codec, tmp_path / "play.npz") for _ in range(3)]
+        footages = [one.result() for one in begun]
+    assert len(drawn) == 1
+    assert all(torch.equal(footage.cells, footages[0].cells) for footage in footages)
 
 
 def test_frames_of_a_run_that_was_cut_off_are_drawn_again(
