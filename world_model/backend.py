@@ -55,7 +55,7 @@ class Backend(Protocol):
 
 
 class Resident(Protocol):
-    """Keeps a session's memory where its graphs run, such as on a GPU, and ticks there.
+    """Keeps a session's memory where its graphs run, in numpy or on a GPU, and ticks there.
 
     Every call raises BackendError where the device fails.
     """

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from world_model.backend import Backend
+from world_model.backend import Backend, Resident
 from world_model.config import WorldConfig
 from world_model.errors import ConfigError
 from world_model.schedule import staircase
@@ -27,15 +27,16 @@ class SampledWorld(RollingWorld):
         super().__init__(config, backend)
         self._stairs = staircase(passes, config.window.shift)[::-1]
 
-    def _advance(self) -> None:
-        slot = self._windows[self._tick % 2][0, 4]
+    def _advance(self, ticks: Resident) -> None:
+        home = self._home
+        slot = home.window[0, 4]
         for level, lower in pairwise(self._stairs):
-            self._sigmas[1] = level
-            self._steps[self._tick % 2]()
+            home.sigmas[1] = level
+            ticks.tick(self._inputs)
             self._draw_noise()
-            noise = self._noise[0, 1]
+            noise = home.noise[0, 1]
             noise *= lower
-            np.multiply(self._head, 1 - lower, out=slot)
+            np.multiply(home.latents[0], 1 - lower, out=slot)
             slot[: len(noise)] += noise
-        self._sigmas[1] = self._stairs[-1]
-        super()._advance()
+        home.sigmas[1] = self._stairs[-1]
+        super()._advance(ticks)
