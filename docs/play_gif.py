@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from export.loading import load_world
-from games.scene import Scene, bundle_directory, find_scenes, load_scene, start_frames
+from games.scene import Scene, bundle_directory, find_scenes, load_scene
 from world_model.evaluation.side_by_side import Course, TrueGame, play_like
 
 TICKS = 240
@@ -29,8 +29,7 @@ def dream(scene: Scene) -> list[NDArray[np.uint8]]:
     course = Course(scene.title, scene.level, scene.palette)
     game, player = TrueGame(course), play_like(course, PLAYER_SEED)
     world = load_world(bundle_directory(scene.world))
-    game.start(world.start_frames)
-    world.reset(start_frames(scene, world.start_frames), seed=scene.seed)
+    world.reset(game.start(world.start_frames), seed=scene.seed)
     frames = []
     for tick in range(TICKS):
         held = player(game.state, tick)
