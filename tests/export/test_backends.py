@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from datetime import timedelta
-from itertools import pairwise
+from itertools import chain, pairwise, repeat
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from export import onnxruntime_backend
 from export.loading import load_world
 from world_model.errors import WorldError
 
@@ -124,3 +125,16 @@ def test_operators_are_logged_on_the_loops_clock_and_only_on_request(
     assert kinds <= {op.kind for op in ran}
     assert not world.operators(), "logging has ended"
     assert not load_world(exported.directory, backend=backend).operators()
+
+
+def test_a_wait_between_two_clocks_is_no_difference_of_theirs() -> None:
+    ahead, now = 1_000_000, 0
+    waits = chain([300, 40_000, 300, 20, 20, 20], repeat(300))
+
+    def ours() -> int:
+        nonlocal now
+        now += next(waits)
+        return now
+
+    measured = onnxruntime_backend._wall_ahead_ns(ours, lambda: ours() + ahead)
+    assert measured == ahead
