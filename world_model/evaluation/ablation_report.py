@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from games.platformer.physics import TICKS_PER_SECOND
 from world_model.evaluation.ablation import Row
-from world_model.evaluation.variants import VARIANTS
+from world_model.evaluation.variants import BASE, VARIANTS
 
 _ACCENT: Final = "#c8412c"
 _INK: Final = "#26303a"
@@ -115,7 +115,8 @@ def table(rows: Sequence[Row]) -> str:
             f"levels that none was trained on, {first['long_levels']} of them for "
             f"{first['ticks']} ticks. Speed is "
             "that of the bundles on ONNX Runtime, ticking in turn. Means over seeds; static tiles "
-            f"after {tiles} ticks. What the measures mean says every world's model card.",
+            f"after {tiles} ticks. `{BASE.name}` is the base: three slots, a sink, and the newest "
+            "key for every slot. What the measures mean says every world's model card.",
             "",
             f"| {' | '.join(heads)} |",
             f"| {' | '.join('---' for _ in heads)} |",

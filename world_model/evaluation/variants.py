@@ -1,4 +1,4 @@
-"""The variants of a world that an ablation compares: one change each to what `window-3` is.
+"""The variants of a world that an ablation compares: a grid of windows, and changes to the base.
 
 Plain values, torch-free; they say what a window and a training run become.
 """
@@ -56,37 +56,42 @@ class Variant:
         )
 
 
-BASE: Final = Variant("window-3", "the base: three slots, a sink, every slot takes the newest key")
-_ONE: Final = WindowConfig(slots=1)
+_SLOTS: Final = {1: "one slot", 3: "three slots", 4: "four slots", 5: "five slots"}
+_RENOISE: Final = 0.9
+
+
+def _window(slots: int, *, sink: bool = True, renoise: bool = False) -> Variant:
+    """Return a cell of the grid of slots, sink and re-noising; all else is as the preset has it."""
+    name = "frame-by-frame" if slots == 1 else f"window-{slots}"
+    about = _SLOTS[slots]
+    if not sink:
+        name, about = f"{name}-no-sink", f"{about}, no sink in the cache"
+    if renoise:
+        name = f"{name}-renoise"
+        about = f"{about}, raised to noise level {_RENOISE} when the keys change"
+    level = _RENOISE if renoise else 0.0
+    return Variant(name, about, WindowConfig(slots, sink_frames=int(sink), renoise=level))
+
+
+BASE: Final = _window(3)
+_ONE: Final = _window(1)
 
 VARIANTS: Final = {
     variant.name: variant
     for variant in (
-        Variant("frame-by-frame", "one slot", _ONE),
-        Variant(
-            "frame-by-frame-3-passes",
-            "one slot, three passes a frame, trained at their levels (roll-outs take one)",
+        _ONE,
+        _window(1, sink=False),
+        *(
+            _window(slots, sink=sink, renoise=renoise)
+            for slots in (3, 4, 5)
+            for renoise in (False, True)
+            for sink in (True, False)
+        ),
+        replace(
             _ONE,
+            name="frame-by-frame-3-passes",
+            about="one slot, three passes a frame, trained at their levels (roll-outs take one)",
             passes=3,
-        ),
-        BASE,
-        Variant("window-4", "four slots", WindowConfig(slots=4)),
-        Variant("window-5", "five slots", WindowConfig(slots=5)),
-        Variant("no-sink", "no sink in the cache", WindowConfig(sink_frames=0)),
-        Variant(
-            "frame-by-frame-no-sink",
-            "one slot, no sink in the cache",
-            WindowConfig(slots=1, sink_frames=0),
-        ),
-        Variant(
-            "renoise",
-            "slots are raised to noise level 0.9 when the keys change",
-            WindowConfig(renoise=0.9),
-        ),
-        Variant(
-            "window-4-renoise",
-            "four slots, raised to noise level 0.9 when the keys change",
-            WindowConfig(slots=4, renoise=0.9),
         ),
         Variant(
             "true-futures",
@@ -105,10 +110,10 @@ VARIANTS: Final = {
             distilled=True,
         ),
         Variant("no-self-forcing", "trained on recorded history alone", self_forcing=False),
-        Variant(
-            "frame-by-frame-no-self-forcing",
-            "one slot, trained on recorded history alone",
+        replace(
             _ONE,
+            name="frame-by-frame-no-self-forcing",
+            about="one slot, trained on recorded history alone",
             self_forcing=False,
         ),
     )

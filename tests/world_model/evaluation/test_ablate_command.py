@@ -73,13 +73,18 @@ def test_two_variants_end_to_end_and_then_only_what_is_new(
     monkeypatch.setattr(stages, "train_variant", counted)
     result = run("--variants", FEW, *common)
     assert result.exit_code == 0, result.output
-    result = run("--variants", f"{FEW},no-sink", *common)
+    result = run("--variants", f"{FEW},window-3-no-sink", *common)
     assert result.exit_code == 0, result.output
-    assert trained == [FEW, "no-sink"], "each once"
-    shown = run("--variants", "no-sink", *common)
+    assert trained == [FEW, "window-3-no-sink"], "each once"
+    shown = run("--variants", "window-3-no-sink", *common)
     assert shown.stdout == result.stdout, "what is there of the same budget is shown, too"
     assert result.stdout == (out / "ablations.md").read_text() + "\n"
-    for cell in (f"| `{FEW}` | one slot, three passes", "| `no-sink` |", "3 steps", "| 1 |"):
+    for cell in (
+        f"| `{FEW}` | one slot, three passes",
+        "| `window-3-no-sink` |",
+        "3 steps",
+        "| 1 |",
+    ):
         assert cell in result.stdout
     with Image.open(out / "ablations.png") as picture:
         assert picture.width > 1000
@@ -133,7 +138,7 @@ def test_a_budget_squeezes_a_plan_and_has_parts() -> None:
     [
         ((), "give either --steps or --minutes"),
         (("--steps", "1", "--minutes", "1"), "give either --steps or --minutes"),
-        (("--steps", "1", "--variants", "no-sinc"), "did you mean no-sink?"),
+        (("--steps", "1", "--variants", "window-3-no-sinc"), "did you mean window-3-no-sink?"),
         (("--steps", "1", "--data", "{root}/none.npz"), "make it with `rollplay collect`"),
         (("--steps", "1", "--finder", "{root}"), "`rollplay train` makes one"),
     ],
