@@ -44,6 +44,7 @@ class TorchBackend:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if threads:
             torch.set_num_threads(threads)
+        torch.set_flush_denormal(True)  # as ONNX Runtime does, see `session_options`
         self._orders = {"step": (tuple(step_inputs(config)), STEP_OUTPUTS),
                         "decode": (("latents",), ("frame",)),
                         "encode": (("frame",), ("latents",))}  # fmt: skip

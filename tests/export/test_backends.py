@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
 import sys
 import time
 from datetime import timedelta
@@ -125,6 +127,24 @@ def test_operators_are_logged_on_the_loops_clock_and_only_on_request(
     assert kinds <= {op.kind for op in ran}
     assert not world.operators(), "logging has ended"
     assert not load_world(exported.directory, backend=backend).operators()
+
+
+_TINY_AFTER_LOADING = """
+import sys
+from pathlib import Path
+import numpy as np
+from export.loading import load_world
+load_world(Path(sys.argv[1]), backend=sys.argv[2])
+print(np.float32(1e-30) * np.float32(1e-9))
+"""
+
+
+@pytest.mark.skipif(platform.machine() not in {"x86_64", "AMD64"}, reason="asks an x86 processor")
+@pytest.mark.parametrize("backend", ["onnxruntime", "torch"])
+def test_denormal_numbers_are_zero_as_they_are_slow(exported: Any, backend: str) -> None:
+    command = [sys.executable, "-c", _TINY_AFTER_LOADING, str(exported.directory), backend]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert float(done.stdout) == 0, "of this thread, in which graphs run"
 
 
 def test_a_wait_between_two_clocks_is_no_difference_of_theirs() -> None:
