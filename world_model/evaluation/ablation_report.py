@@ -154,15 +154,23 @@ def _line(name: str, rows: Sequence[Row]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def telling(rows: Sequence[Row]) -> list[Column]:
+    """Return the measures to draw: those in which variants differ, as the table shows them."""
+    groups = _grouped(rows).values()
+    plotted = [column for column in COLUMNS if column.plotted]
+    differing = [c for c in plotted if len({c.cell(group) for group in groups}) > 1]
+    return differing or plotted
+
+
 def draw_plot(rows: Sequence[Row], path: Path) -> None:
-    """Draw a panel a measure: large dots are means, small ones seeds."""
+    """Draw a panel for each telling measure: large dots are means, small ones seeds."""
     from matplotlib.figure import Figure
 
-    groups = _grouped(rows)
-    shown = [column for column in COLUMNS if column.plotted]
-    figure = Figure(figsize=(15, 2.5 + 0.55 * len(groups)), layout="constrained")
+    groups, shown = _grouped(rows), telling(rows)
+    size = 3 + 1.8 * len(shown), 2.5 + 0.4 * len(groups)
+    figure = Figure(figsize=size, layout="constrained")
     figure.suptitle("Ablations: the same budget each")
-    panels = figure.subplots(1, len(shown), sharey=True)
+    panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for axes, column in zip(panels, shown, strict=True):
         for height, group in enumerate(groups.values()):
             values = [value for value in map(column.value, group) if value is not None]
@@ -171,6 +179,8 @@ def draw_plot(rows: Sequence[Row], path: Path) -> None:
                 axes.plot(values, [height] * len(values), ".", markersize=4, color=_INK)
         axes.set(title=fill(column.title, _TITLE_WIDTH))
         axes.margins(x=0.15)
+        axes.locator_params(axis="x", nbins=3)
+        axes.xaxis.set_major_formatter(lambda value, _, form=column.form: form.format(value))
         axes.grid(alpha=0.2)
     panels[0].set_yticks(range(len(groups)), list(groups))
     panels[0].invert_yaxis()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from games.platformer.physics import BUTTONS
 from world_model.config import WorldConfig
 from world_model.data import collect
 from world_model.evaluation.ablation import ROWS_FILE, Ablation, speeds
+from world_model.evaluation.ablation_report import telling
 from world_model.evaluation.evaluate import held_out_courses
 from world_model.evaluation.fakes import PerfectWorld
 from world_model.evaluation.variants import VARIANTS
@@ -118,6 +120,23 @@ def test_of_a_distilled_variant_the_teacher_is_part_of_the_budget(
     assert config.window == size.window
     student = load_checkpoint(run)[0]["final"]["student.tell.weight"]
     assert torch.equal(dit.state_dict()["tell.weight"], student)
+
+
+def test_measures_that_are_the_same_in_all_variants_are_not_drawn() -> None:
+    def row(name: str, fps: float) -> dict[str, Any]:
+        return {
+            "settings": {"variant": {"name": name}},
+            "evaluation": {
+                "static_tiles": {"64": 1.0},
+                "windows": {"ticks": 20, "drift": []},
+                "psnr_db": {"16": 40.0, "64": fps},
+            },
+            "speed": {"fps": fps},
+        }
+
+    titles = [column.title for column in telling([row("window-3", 40), row("window-4", 30)])]
+    assert titles == ["FPS", "PSNR at 64, dB"]
+    assert len(telling([row("window-3", 40)])) > 5, "of one variant alone, all"
 
 
 def test_a_budget_squeezes_a_plan_and_has_parts() -> None:
