@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from export.loading import DEFAULT, load_world
 from export.onnx_export import read_network
 from world_model.actions import encode_actions
-from world_model.cast import locate, read_cast
+from world_model.cast import follow, read_cast
 from world_model.config import WorldConfig
 from world_model.data import HELD_OUT_SEED, opening_of
 from world_model.network.rolling import RollingStep, RollOut
@@ -86,7 +86,7 @@ def roll_out_parity(
     world.reset(frames, seed=seed)
     twin = TorchSession(config, RollingStep(dit), seed)
     cast = read_cast(frames[0], config.cast)
-    trail = np.stack([locate(frame, cast, config.cast) for frame in frames[2:]])
+    trail = follow(frames[2:], cast, config.cast)
     latents = codec.encode(torch.from_numpy(frames[1:]))
     twin.reset(torch.from_numpy(cast), latents, torch.from_numpy(trail))
     latent_error = np.zeros(ticks)

@@ -22,6 +22,10 @@ NOWHERE = (-1000, -1000, 0)
 ALIKE: Final = 0.75
 """Share of a drawing's pixels that must be seen, as another actor may be in front of it."""
 APART_PX: Final = 4
+WHOLE: Final = 0.99
+"""An actor is seen whole, if more than this share of it is."""
+NEAR_PX: Final = 2
+"""So far from where it is expected an actor is looked for."""
 _OUTSIDE: Final = -1
 
 Places = NDArray[np.int64]
@@ -42,6 +46,57 @@ def locate(frame: NDArray[np.uint8], cast: NDArray[np.float32], config: CastConf
     for place, (top, left, drawing) in zip(places[1:], ranked, strict=False):
         place[:] = top, left, drawing + config.player_drawings
     return places
+
+
+def follow(frames: NDArray[np.uint8], cast: NDArray[np.float32], config: CastConfig) -> Places:
+    """Find actors in true frames (K, H, W, 3) of consecutive ticks; returns (K, A, 3).
+
+    In the first as `locate` does. Each keeps its row; one that others hide is taken to go on as it
+    went. Its row then comes before theirs, as the painter lays later ones over it.
+    """
+    places, whole = [locate(frames[0], cast, config)], np.ones(config.actors, np.bool_)
+    for frame in frames[1:]:
+        last = places[-1]
+        expected = 2 * last - places[-2] if len(places) > 1 else last
+        players, others = np.split(_likeness(_packed(frame), cast), [config.player_drawings])
+        after = np.full_like(last, NOWHERE)
+        after[:1] = _best(players, 1) or NOWHERE
+        rows = [row for row in range(1, len(last)) if last[row, 0] != NOWHERE[0]]
+        while rows:
+            sights = {row: _seen_near(others, *expected[row, :2].tolist()) for row in rows}
+            row = max(rows, key=lambda row: sights[row][0])
+            share, (top, left, drawing) = sights[row]
+            after[row], whole[row] = (top, left, drawing + config.player_drawings), share > WHOLE
+            others[:, top, left + CUT_PX] = 0  # nobody else is right there
+            rows.remove(row)
+        places.append(after)
+    return np.stack(places)[:, [0, *(1 + np.argsort(whole[1:], kind="stable"))]]
+
+
+def _seen_near(
+    alike: NDArray[np.float64], top: int, left: int
+) -> tuple[float, tuple[int, int, int]]:
+    """Look for an actor around a place; it is there if it is not seen.
+
+    Returns which share of it is seen, and its place and drawing; the nearer of two counts more.
+    """
+    row, column = (
+        min(max(at, 0), size - 1)
+        for at, size in zip((top, left + CUT_PX), alike.shape[1:], strict=True)
+    )
+    rows, columns = (
+        np.arange(max(0, at - NEAR_PX), min(size, at + NEAR_PX + 1))
+        for at, size in zip((row, column), alike.shape[1:], strict=True)
+    )
+    near = alike[:, rows[:, None], columns]
+    away = np.maximum(np.abs(rows - row)[:, None], np.abs(columns - column))
+    shares = near - away * (1 - WHOLE)
+    drawing, below, beside = (int(i) for i in np.unravel_index(shares.argmax(), shares.shape))
+    if near[drawing, below, beside] >= ALIKE:
+        row, column = int(rows[below]), int(columns[beside])
+    else:
+        drawing = int(alike[:, row, column].argmax())
+    return float(shares.max()), (row, column - CUT_PX, drawing)
 
 
 def _best(alike: NDArray[np.float64], most: int) -> list[tuple[int, int, int]]:

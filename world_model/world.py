@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from world_model.actions import encode_actions
 from world_model.backend import Backend, Frame, Operator, Resident
 from world_model.cache import CacheIndex, Sink
-from world_model.cast import locate, read_cast
+from world_model.cast import follow, read_cast
 from world_model.config import WorldConfig
 from world_model.errors import BackendError, WorldError
 from world_model.host_ticks import HostTicks
@@ -100,7 +100,7 @@ class RollingWorld:
         self._index.sink = sink
 
     def reset(self, frames: Frame, *, seed: int) -> Frame:
-        """Start a session on model sheet, scenery and frames of a resting world, (K, H, W, 3).
+        """Start a session on model sheet, scenery and frames of consecutive ticks, (K, H, W, 3).
 
         The first of these becomes the sink, the others, oldest first, fill the cache; the window
         is the last one re-noised to every slot's level. Returns the last frame. Raises ValueError
@@ -117,7 +117,7 @@ class RollingWorld:
         sheet, scenery, *resting = frames
         home.cast[0] = read_cast(sheet, self.config.cast)
         home.window[0, 0] = home.encode(scenery)
-        places = [locate(frame, home.cast[0], self.config.cast) for frame in resting]
+        places = follow(frames[2:], home.cast[0], self.config.cast)
         for i, shown in enumerate(resting):
             if i:
                 self._advance(home)

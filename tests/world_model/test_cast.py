@@ -12,18 +12,22 @@ import pytest
 from numpy.typing import NDArray
 
 from games.platformer import physics
+from games.platformer.level import Levels
+from games.platformer.physics import State
 from games.platformer.render import HERO_LEFT_PX, Renderer
 from games.platformer.sheet import drawing_of, drawing_of_enemies, model_sheet
 from games.platformer.sprites import ENEMY_PX, FACINGS, POSES, enemy_sprites, hero_sprites
 from games.platformer.themes import THEMES
 from games.scene import find_scenes, load_scene, start_frames
-from world_model.cast import CUT_PX, NOWHERE, locate, read_cast
+from world_model.cast import CUT_PX, NOWHERE, follow, locate, read_cast
 from world_model.config import CastConfig
 from world_model.data import HELD_OUT_SEED, stage
 
 CONFIG = CastConfig()
 LEVELS = 24
 HEROES = len(POSES) * len(FACINGS)
+
+Place = tuple[int, int, int]
 
 
 @pytest.mark.parametrize("theme", sorted(THEMES))
@@ -49,19 +53,19 @@ class Shown:
 
     frame: NDArray[np.uint8]
     cast: NDArray[np.float32]
-    player: tuple[int, int, int]
-    enemies: list[tuple[int, int, int]]
+    player: Place
+    enemies: list[Place]
 
-    def located(self) -> list[tuple[int, int, int]]:
+    def located(self) -> list[Place]:
         return [tuple(place) for place in locate(self.frame, self.cast, CONFIG).tolist()]
 
     @property
-    def crowded(self) -> bool:
-        """Whether one enemy hides another."""
+    def overlapping(self) -> list[tuple[Place, Place]]:
+        """Enemies of which one may hide the other; that one is the second."""
         pairs = combinations(self.enemies, 2)
-        return any(np.abs(np.subtract(*pair))[:2].max() < ENEMY_PX for pair in pairs)
+        return [pair for pair in pairs if np.abs(np.subtract(*pair))[:2].max() < ENEMY_PX]
 
-    def covered(self, place: tuple[int, int, int]) -> int:
+    def covered(self, place: Place) -> int:
         """How many pixels of an actor the player hides."""
         silhouettes = [np.zeros((160, 160), np.bool_) for _ in range(2)]
         for picture, (top, left, drawing) in zip(silhouettes, (self.player, place), strict=True):
@@ -85,15 +89,22 @@ def _play() -> Iterator[Shown]:
         state, _ = physics.step(levels, state, rng.random((LEVELS, 3)) < (0.2, 0.7, 0.5))
         if tick % 12 < 11:
             continue
-        heroes = np.stack([state.y, state.x - HERO_LEFT_PX, drawing_of(state)], -1)
-        enemies = np.stack([state.enemy_y, state.enemy_x, drawing_of_enemies(state)], -1)
-        for index, frame in enumerate(renderer.render(state)):
-            alive = enemies[index][levels.enemy_alive[index]]
-            yield Shown(frame, casts[index], tuple(heroes[index].tolist()),
-                        [tuple(place) for place in alive.tolist()])  # fmt: skip
+        yield from _shown(levels, renderer, casts, state)
 
 
-def pixels(shown: Shown, place: tuple[int, int, int]) -> bytes:
+def _shown(
+    levels: Levels, renderer: Renderer, casts: list[NDArray[np.float32]], state: State
+) -> Iterator[Shown]:
+    """Yield what is shown of every level."""
+    heroes = np.stack([state.y, state.x - HERO_LEFT_PX, drawing_of(state)], -1)
+    enemies = np.stack([state.enemy_y, state.enemy_x, drawing_of_enemies(state)], -1)
+    for index, frame in enumerate(renderer.render(state)):
+        alive = enemies[index][levels.enemy_alive[index]]
+        yield Shown(frame, casts[index], tuple(heroes[index].tolist()),
+                    [tuple(place) for place in alive.tolist()])  # fmt: skip
+
+
+def pixels(shown: Shown, place: Place) -> bytes:
     """How the drawing of a place looks: two that look alike cannot be told apart."""
     return shown.cast[place[2]].tobytes()
 
@@ -113,7 +124,7 @@ def test_the_player_is_located_where_the_game_draws_it(moments: list[Shown]) -> 
 def test_enemies_are_located_where_the_game_draws_them_and_no_others(moments: list[Shown]) -> None:
     count = 0
     for shown in moments:
-        if any(shown.covered(place) for place in shown.enemies) or shown.crowded:
+        if any(shown.covered(place) for place in shown.enemies) or shown.overlapping:
             continue
         found = [place for place in shown.located()[1:] if place != NOWHERE]
         assert found == sorted(found), "from the top left on"
@@ -125,7 +136,7 @@ def test_enemies_are_located_where_the_game_draws_them_and_no_others(moments: li
     assert count > 30
 
 
-def on_grey(*actors: tuple[int, int, int]) -> Shown:
+def on_grey(*actors: Place) -> Shown:
     """A frame of plain grey with these actors on it, the first on top."""
     cast = read_cast(model_sheet(THEMES["meadow"]), CONFIG)
     frame = np.full((128, 128, 3), 90, np.uint8)
@@ -182,3 +193,43 @@ def test_the_player_is_located_in_every_frame_that_a_scene_starts_from(path: Pat
     cast = read_cast(sheet, CONFIG)
     places = [locate(frame, cast, CONFIG)[0] for frame in resting]
     assert all(tuple(place) != NOWHERE for place in places)
+
+
+@pytest.fixture(scope="module")
+def openings() -> list[list[Shown]]:
+    """The first frames of levels that no world is trained on, four of each."""
+    levels, palettes = stage(np.arange(LEVELS) + HELD_OUT_SEED)
+    renderer, state = Renderer(levels, palettes), physics.initial(levels)
+    casts = [read_cast(model_sheet(palette), CONFIG) for palette in palettes]
+    ticks = []
+    for _ in range(4):
+        ticks.append(_shown(levels, renderer, casts, state))
+        state, _ = physics.step(levels, state, np.zeros((LEVELS, 3), np.bool_))
+    return [list(of_level) for of_level in zip(*ticks, strict=True)]
+
+
+def followed(opening: list[Shown]) -> NDArray[np.int64]:
+    return follow(np.stack([shown.frame for shown in opening]), opening[0].cast, CONFIG)
+
+
+def test_actors_are_followed_behind_each_other(openings: list[list[Shown]]) -> None:
+    hidden = 0
+    for opening in openings:
+        for shown, places in zip(opening, followed(opening), strict=True):
+            player, *others = map(tuple, places.tolist())
+            assert player == shown.player
+            assert sorted(place for place in others if place != NOWHERE) == sorted(shown.enemies)
+            hidden += shown.located().count(NOWHERE) > others.count(NOWHERE)
+    assert hidden > 2, "some are found no other way"
+
+
+def test_everybody_keeps_a_row_and_those_in_front_come_later(openings: list[list[Shown]]) -> None:
+    overlapping = 0
+    for opening in openings:
+        places = followed(opening)
+        assert np.abs(np.diff(places[:, 1:, :2], axis=0)).max() <= 1, "an enemy's step"
+        _, *others = map(tuple, places[-1].tolist())
+        for behind, before in opening[-1].overlapping:
+            overlapping += 1
+            assert others.index(behind) < others.index(before)
+    assert overlapping > 2
