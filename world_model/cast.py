@@ -80,13 +80,11 @@ def _seen_near(
 
     Returns which share of it is seen, and its place and drawing; the nearer of two counts more.
     """
-    row, column = (
-        min(max(at, 0), size - 1)
-        for at, size in zip((top, left + CUT_PX), alike.shape[1:], strict=True)
-    )
+    sizes = alike.shape[1:]
+    row, column = np.clip((top, left + CUT_PX), 0, np.subtract(sizes, 1)).tolist()
     rows, columns = (
         np.arange(max(0, at - NEAR_PX), min(size, at + NEAR_PX + 1))
-        for at, size in zip((row, column), alike.shape[1:], strict=True)
+        for at, size in zip((row, column), sizes, strict=True)
     )
     near = alike[:, rows[:, None], columns]
     away = np.maximum(np.abs(rows - row)[:, None], np.abs(columns - column))

@@ -114,10 +114,10 @@ class RollingWorld:
         home = self._home
         home.sigmas[:] = self._levels
         home.actions[:] = encode_actions(np.zeros(len(self.buttons), np.bool_))
-        sheet, scenery, *resting = frames
+        sheet, scenery, resting = frames[0], frames[1], frames[2:]
         home.cast[0] = read_cast(sheet, self.config.cast)
         home.window[0, 0] = home.encode(scenery)
-        places = follow(frames[2:], home.cast[0], self.config.cast)
+        places = follow(resting, home.cast[0], self.config.cast)
         for i, shown in enumerate(resting):
             if i:
                 self._advance(home)

@@ -167,8 +167,7 @@ def draw_plot(rows: Sequence[Row], path: Path) -> None:
     from matplotlib.figure import Figure
 
     groups, shown = _grouped(rows), telling(rows)
-    size = 3 + 1.8 * len(shown), 2.5 + 0.4 * len(groups)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=(15, 2.5 + 0.4 * len(groups)), layout="constrained")
     figure.suptitle("Ablations: the same budget each")
     panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for axes, column in zip(panels, shown, strict=True):

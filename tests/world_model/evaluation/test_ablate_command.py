@@ -89,7 +89,7 @@ def test_two_variants_end_to_end_and_then_only_what_is_new(
     ):
         assert cell in result.stdout
     with Image.open(out / "ablations.png") as picture:
-        assert picture.width > 300
+        assert picture.width > 1000
     rows = json.loads((out / ROWS_FILE).read_text())["rows"]
     assert [row["settings"]["variant"]["window"]["slots"] for row in rows] == [1, 3]
     assert all(row["speed"]["fps"] > 0 and row["steps"] == 3 for row in rows)

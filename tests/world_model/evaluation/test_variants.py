@@ -64,6 +64,6 @@ def test_variants_are_chosen_by_name_once_each_or_all() -> None:
 
 def test_an_unknown_variant_is_refused_with_the_nearest() -> None:
     with pytest.raises(
-        ConfigError, match=r"true-future: no such variant; did you mean true-futures"
+        ConfigError, match=r"true-future: no such variant; did you mean true-futures\?"
     ):
         choose_variants(["true-future"])
