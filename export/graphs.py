@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from world_model.actions import MARKS
+from world_model.cast import NOWHERE
 from world_model.config import WorldConfig
 from world_model.network.attention import Memory
 from world_model.network.codec import Codec
@@ -55,6 +56,6 @@ def step_inputs(config: WorldConfig) -> dict[str, Tensor]:
         "cache_k": torch.zeros(cache),
         "cache_v": torch.zeros(cache),
         "ages": torch.zeros(window.cache_frames),
-        "trail": torch.zeros(1, 3, cast.actors, 3, dtype=torch.long),
+        "trail": torch.zeros(1, 3, cast.actors, len(NOWHERE), dtype=torch.long),
         "cast": torch.zeros(1, cast.drawings, 4, cast.height, cast.width),
     }

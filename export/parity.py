@@ -120,7 +120,7 @@ class TorchSession:
 
     def reset(self, cast: torch.Tensor, latents: torch.Tensor, trail: torch.Tensor) -> None:
         """Start on drawings (D, 4, H, W), the latents (1 + K, 48, h, w) of scenery and frames, and
-        where actors are in these, (K, A, 3)."""
+        where actors are in these, (K, A, 4)."""
         count, window = len(latents) - 1, self.config.window
         still = torch.from_numpy(encode_actions(np.zeros(len(self.config.buttons), np.bool_)))
         noises = torch.stack([self._noise(2 * i) for i in range(count)])  # between them, ticks

@@ -17,8 +17,12 @@ from world_model.config import CastConfig
 SQUARE = CastConfig.SQUARE_PX
 CUT_PX = 2
 """So much of an actor may be outside at the sides of the frame."""
-NOWHERE = (-1000, -1000, 0)
-"""Where an actor is that cannot be found."""
+COMINGS = GOES_ON, PUT_BACK, ANEW = range(3)
+"""How an actor came to its place: it went on from the one before, or was put back to the start,
+where it alone did so, or as everything starts anew."""
+NOWHERE = (-1000, -1000, 0, GOES_ON)
+"""Where an actor is that cannot be found. A place is top and left, the pixel of the drawing's top
+left corner, the drawing's number in the cast, and how the actor came there."""
 ALIKE: Final = 0.75
 """Share of a drawing's pixels that must be seen, as another actor may be in front of it."""
 APART_PX: Final = 4
@@ -32,24 +36,24 @@ Places = NDArray[np.int64]
 
 
 def locate(frame: NDArray[np.uint8], cast: NDArray[np.float32], config: CastConfig) -> Places:
-    """Find where a true frame (H, W, 3) shows actors, to the pixel; returns (A, 3).
+    """Find where a true frame (H, W, 3) shows actors, to the pixel; returns places (A, 4).
 
-    Each is top, left and drawing, `NOWHERE` where there is none: the player, then the others, from
-    the top left on. Up to `CUT_PX` of one may be outside at the sides.
+    Each is `NOWHERE` where there is none: the player, then the others, from the top left on. Up to
+    `CUT_PX` of one may be outside at the sides.
     """
     alike = _likeness(_packed(frame), cast)
-    places = np.full((config.actors, 3), NOWHERE, np.int64)
+    places = np.full((config.actors, len(NOWHERE)), NOWHERE, np.int64)
     players, others = np.split(alike, [config.player_drawings])
     if found := _best(players, 1):
-        places[0] = found[0]
+        places[0] = *found[0], GOES_ON
     ranked = sorted(_best(others, config.actors - 1))
     for place, (top, left, drawing) in zip(places[1:], ranked, strict=False):
-        place[:] = top, left, drawing + config.player_drawings
+        place[:] = top, left, drawing + config.player_drawings, GOES_ON
     return places
 
 
 def follow(frames: NDArray[np.uint8], cast: NDArray[np.float32], config: CastConfig) -> Places:
-    """Find actors in true frames (K, H, W, 3) of consecutive ticks; returns (K, A, 3).
+    """Find actors in true frames (K, H, W, 3) of consecutive ticks; returns (K, A, 4).
 
     In the first as `locate` does. Each keeps its row; one that others hide is taken to go on as it
     went. Its row then comes before theirs, as the painter lays later ones over it.
@@ -60,13 +64,15 @@ def follow(frames: NDArray[np.uint8], cast: NDArray[np.float32], config: CastCon
         expected = 2 * last - places[-2] if len(places) > 1 else last
         players, others = np.split(_likeness(_packed(frame), cast), [config.player_drawings])
         after = np.full_like(last, NOWHERE)
-        after[:1] = _best(players, 1) or NOWHERE
+        for top, left, drawing in _best(players, 1):
+            after[0] = top, left, drawing, GOES_ON
         rows = [row for row in range(1, len(last)) if last[row, 0] != NOWHERE[0]]
         while rows:
             sights = {row: _seen_near(others, *expected[row, :2].tolist()) for row in rows}
             row = max(rows, key=lambda row: sights[row][0])
             share, (top, left, drawing) = sights[row]
-            after[row], whole[row] = (top, left, drawing + config.player_drawings), share > WHOLE
+            after[row] = top, left, drawing + config.player_drawings, GOES_ON
+            whole[row] = share > WHOLE
             others[:, top, left + CUT_PX] = 0  # nobody else is right there
             rows.remove(row)
         places.append(after)

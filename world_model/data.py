@@ -24,7 +24,7 @@ from games.platformer.policy import PlayLikePolicy
 from games.platformer.render import HERO_LEFT_PX, Renderer
 from games.platformer.sheet import drawing_of, drawing_of_enemies, model_sheet
 from games.platformer.themes import THEMES, Palette, jitter
-from world_model.cast import NOWHERE
+from world_model.cast import ANEW, GOES_ON, NOWHERE, PUT_BACK
 from world_model.errors import DataError
 
 HELD_OUT_SEED = 1_000_000_000
@@ -176,37 +176,38 @@ def replay(
                     yield branches.held[part, tick, k][new], frames
 
 
-def follow_actors(recording: Recording, slots: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Tell where every actor is, and when the player restarts.
-
-    Returns (N, K + 1, T, A, 3): places in the frames that `Branches.held` numbers, see `places_of`;
-    and (N, K + 1) whether a death or a goal has just put the player back to the start.
-    """
+def follow_actors(recording: Recording, slots: int) -> NDArray[np.int64]:
+    """Tell where every actor is, in the frames that `Branches.held` numbers, (N, K + 1, T, A, 4);
+    see `places_of`."""
     levels = Levels.stack([generate(int(seed)) for seed in recording.seeds])
     actions = np.pad(recording.actions, ((0, 0), (1, 0), (0, 0)))
-    places = np.zeros((*actions.shape[:2], slots, 1 + MAX_ENEMIES, 3), np.int64)
-    restarts = np.zeros(actions.shape[:2], np.bool_)
-    state = physics.initial(levels)
+    places = np.zeros((*actions.shape[:2], slots, 1 + MAX_ENEMIES, len(NOWHERE)), np.int64)
+    state, events = physics.initial(levels), None
     for tick in range(recording.ticks + 1):
         if tick:
             state, events = physics.step(levels, state, actions[:, tick])
-            restarts[:, tick] = events[:, RESTARTING].any(1)
-        branch = state
+        branch, come = state, events
         for k in range(slots):
             if k:
-                branch, _ = physics.step(levels, branch, actions[:, tick])
-            places[:, tick, k] = places_of(levels, branch)
-    return places, restarts
+                branch, come = physics.step(levels, branch, actions[:, tick])
+            places[:, tick, k] = places_of(levels, branch, come)
+    return places
 
 
-def places_of(levels: Levels, state: physics.State) -> NDArray[np.int64]:
-    """Tell where every actor is drawn, the player first, (B, A, 3).
+def places_of(
+    levels: Levels, state: physics.State, events: NDArray[np.bool_] | None = None
+) -> NDArray[np.int64]:
+    """Tell where every actor is drawn, the player first, (B, A, 4), see `cast.NOWHERE`.
 
-    A place is pixel row and column of the drawing's top left, and its number on the model sheet;
-    `NOWHERE` of an enemy that the level does not have.
+    `events` (B, 5) are of the tick that led there: after a death the player is put back to the
+    start, behind the door everything starts anew. An enemy that the level does not have is nowhere.
     """
-    players = np.stack([state.y, state.x - HERO_LEFT_PX, drawing_of(state)], -1)
-    enemies = np.stack([state.enemy_y, state.enemy_x, drawing_of_enemies(state)], -1)
+    none = np.zeros((len(levels), len(physics.EVENTS)), np.bool_)
+    dead, goal = (none if events is None else events)[:, RESTARTING].T
+    came = np.select([dead, goal], [PUT_BACK, ANEW], GOES_ON)
+    players = np.stack([state.y, state.x - HERO_LEFT_PX, drawing_of(state), came], -1)
+    still = np.full_like(state.enemy_y, GOES_ON)
+    enemies = np.stack([state.enemy_y, state.enemy_x, drawing_of_enemies(state), still], -1)
     enemies = np.where(levels.enemy_alive[..., None], enemies, np.array(NOWHERE))
     return np.concatenate([players[:, None], enemies], 1).astype(np.int64)
 

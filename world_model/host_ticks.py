@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from world_model.actions import MARKS
 from world_model.backend import Backend, Buffers, Frame, Operator
+from world_model.cast import NOWHERE
 from world_model.config import WorldConfig
 from world_model.schedule import window_sigmas
 
@@ -44,7 +45,7 @@ class HostTicks:
         self.actions = np.zeros((1, 1 + window.slots, token), np.float32)
         self.cast = np.zeros((1, cast.drawings, 4, cast.height, cast.width), np.float32)
         # Where actors were in the first frame, in the last but one and in the last.
-        self.trail = np.zeros((1, 3, cast.actors, 3), np.int64)
+        self.trail = np.zeros((1, 3, cast.actors, len(NOWHERE)), np.int64)
         self._next_trail = np.zeros_like(self.trail)
         self.latents = np.zeros((1, *latent), np.float32)
         self.pixels: Frame = np.zeros((1, *config.frame_shape), np.uint8)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from world_model.actions import encode_actions
+from world_model.cast import NOWHERE
 from world_model.config import WorldConfig
 from world_model.data import index_branches
 from world_model.network.codec import Codec
@@ -78,8 +79,7 @@ def numbered(byte_codec: Codec) -> Callable[[WorldConfig, NDArray[np.bool_]], Fo
             np.argwhere(changed) + np.array([0, 1]),
             torch.full((len(held), *config.latent_shape), 255, dtype=torch.uint8),
             torch.zeros(len(held), cast.drawings, 4, cast.height, cast.width),
-            np.zeros((*branches.held.shape, cast.actors, 3), np.int64),
-            np.zeros(branches.held.shape[:2], np.bool_),
+            np.zeros((*branches.held.shape, cast.actors, len(NOWHERE)), np.int64),
         )
 
     return build

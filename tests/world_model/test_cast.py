@@ -14,20 +14,20 @@ from numpy.typing import NDArray
 from games.platformer import physics
 from games.platformer.level import Levels
 from games.platformer.physics import State
-from games.platformer.render import HERO_LEFT_PX, Renderer
-from games.platformer.sheet import drawing_of, drawing_of_enemies, model_sheet
+from games.platformer.render import Renderer
+from games.platformer.sheet import model_sheet
 from games.platformer.sprites import ENEMY_PX, FACINGS, POSES, enemy_sprites, hero_sprites
 from games.platformer.themes import THEMES
 from games.scene import find_scenes, load_scene, start_frames
-from world_model.cast import CUT_PX, NOWHERE, follow, locate, read_cast
+from world_model.cast import CUT_PX, GOES_ON, NOWHERE, follow, locate, read_cast
 from world_model.config import CastConfig
-from world_model.data import HELD_OUT_SEED, stage
+from world_model.data import HELD_OUT_SEED, places_of, stage
 
 CONFIG = CastConfig()
 LEVELS = 24
 HEROES = len(POSES) * len(FACINGS)
 
-Place = tuple[int, int, int]
+Place = tuple[int, int, int, int]
 
 
 @pytest.mark.parametrize("theme", sorted(THEMES))
@@ -68,7 +68,7 @@ class Shown:
     def covered(self, place: Place) -> int:
         """How many pixels of an actor the player hides."""
         silhouettes = [np.zeros((160, 160), np.bool_) for _ in range(2)]
-        for picture, (top, left, drawing) in zip(silhouettes, (self.player, place), strict=True):
+        for picture, (top, left, drawing, _) in zip(silhouettes, (self.player, place), strict=True):
             rows, columns = np.nonzero(self.cast[drawing, 3])
             picture[(top + rows).clip(0, 159), left + columns + 16] = True
         return int((silhouettes[0] & silhouettes[1]).sum())
@@ -96,11 +96,10 @@ def _shown(
     levels: Levels, renderer: Renderer, casts: list[NDArray[np.float32]], state: State
 ) -> Iterator[Shown]:
     """Yield what is shown of every level."""
-    heroes = np.stack([state.y, state.x - HERO_LEFT_PX, drawing_of(state)], -1)
-    enemies = np.stack([state.enemy_y, state.enemy_x, drawing_of_enemies(state)], -1)
+    heroes, enemies = np.split(places_of(levels, state), [1], 1)
     for index, frame in enumerate(renderer.render(state)):
         alive = enemies[index][levels.enemy_alive[index]]
-        yield Shown(frame, casts[index], tuple(heroes[index].tolist()),
+        yield Shown(frame, casts[index], tuple(heroes[index, 0].tolist()),
                     [tuple(place) for place in alive.tolist()])  # fmt: skip
 
 
@@ -140,7 +139,7 @@ def on_grey(*actors: Place) -> Shown:
     """A frame of plain grey with these actors on it, the first on top."""
     cast = read_cast(model_sheet(THEMES["meadow"]), CONFIG)
     frame = np.full((128, 128, 3), 90, np.uint8)
-    for top, left, drawing in reversed(actors):
+    for top, left, drawing, _ in reversed(actors):
         rows, columns = np.nonzero(cast[drawing, 3])
         inside = (left + columns >= 0) & (left + columns < 128)
         rows, columns = rows[inside], columns[inside]
@@ -150,26 +149,32 @@ def on_grey(*actors: Place) -> Shown:
 
 
 def test_an_enemy_partly_hidden_by_the_player_is_still_found() -> None:
-    enemy = (60, 40, HEROES + 1)
-    shown = on_grey((52, 33, 0), enemy)
+    enemy = (60, 40, HEROES + 1, GOES_ON)
+    shown = on_grey((52, 33, 0, GOES_ON), enemy)
     assert 0 < shown.covered(enemy) < 16
-    assert shown.located()[:2] == [(52, 33, 0), enemy]
-    hidden = on_grey((56, 39, 0), enemy)
+    assert shown.located()[:2] == [(52, 33, 0, GOES_ON), enemy]
+    hidden = on_grey((56, 39, 0, GOES_ON), enemy)
     assert hidden.covered(enemy) > 30
     assert hidden.located()[1:] == [NOWHERE] * 3
 
 
 def test_all_actors_are_told_apart_and_there_are_no_more_than_there_can_be() -> None:
-    enemies = [(20, 100, HEROES), (20, 30, HEROES + 2), (90, 64, HEROES + 1)]
-    shown = on_grey((100, 10, 7), *enemies)
-    assert shown.located() == [(100, 10, 7), enemies[1], enemies[0], enemies[2]]
-    crowded = on_grey((100, 10, 7), *enemies, (50, 50, HEROES + 3))
+    player, *enemies = (
+        (100, 10, 7, GOES_ON),
+        (20, 100, HEROES, GOES_ON),
+        (20, 30, HEROES + 2, GOES_ON),
+        (90, 64, HEROES + 1, GOES_ON),
+    )
+    shown = on_grey(player, *enemies)
+    assert shown.located() == [player, enemies[1], enemies[0], enemies[2]]
+    crowded = on_grey(player, *enemies, (50, 50, HEROES + 3, GOES_ON))
     assert NOWHERE not in crowded.located()
 
 
 @pytest.mark.parametrize("left", [-CUT_PX, 0, 118, 118 + CUT_PX])
 def test_a_player_cut_by_the_sides_is_found(left: int) -> None:
-    assert on_grey((30, left, 4)).located() == [(30, left, 4), *[NOWHERE] * 3]
+    player = (30, left, 4, GOES_ON)
+    assert on_grey(player).located() == [player, *[NOWHERE] * 3]
 
 
 def test_nobody_is_located_where_nobody_is() -> None:

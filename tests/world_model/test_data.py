@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from games.platformer import physics
 from games.platformer.level import FRAME, MAX_ENEMIES, PLAYER_H
 from games.platformer.render import Renderer
-from world_model.cast import NOWHERE, locate, read_cast
+from world_model.cast import ANEW, GOES_ON, NOWHERE, PUT_BACK, locate, read_cast
 from world_model.config import CastConfig
 from world_model.data import (
     HELD_OUT_SEED,
@@ -81,9 +81,9 @@ def test_branches_the_recording_followed_are_not_counted_twice(
 
 
 def test_actors_are_followed_to_where_the_game_draws_them(recording: Recording) -> None:
-    places, _ = follow_actors(recording, SLOTS)
+    places = follow_actors(recording, SLOTS)
     held = index_branches(recording.actions, SLOTS).held
-    assert places.shape == (*held.shape, 1 + MAX_ENEMIES, 3)
+    assert places.shape == (*held.shape, 1 + MAX_ENEMIES, len(NOWHERE))
     frames = {}
     for index, pictures in replay(recording, SLOTS):
         frames |= dict(zip(index.tolist(), pictures, strict=True))
@@ -108,7 +108,7 @@ def test_actors_are_followed_to_where_the_game_draws_them(recording: Recording) 
 
 
 def test_levels_with_fewer_enemies_have_actors_that_are_nowhere(recording: Recording) -> None:
-    places, _ = follow_actors(recording, SLOTS)
+    places = follow_actors(recording, SLOTS)
     alive = stage(recording.seeds)[0].enemy_alive
     assert not alive.all()
     there = (places[:, :, :, 1:] != NOWHERE).any(-1)
@@ -118,23 +118,41 @@ def test_levels_with_fewer_enemies_have_actors_that_are_nowhere(recording: Recor
 def test_a_held_branchs_actors_are_where_the_recording_finds_them_if_it_follows_it(
     recording: Recording,
 ) -> None:
-    places, _ = follow_actors(recording, SLOTS)
+    places = follow_actors(recording, SLOTS)
     held = index_branches(recording.actions, SLOTS).held
     followed = held[:, :-1, 1] == held[:, 1:, 0]
     assert followed.any()
     np.testing.assert_array_equal(places[:, :-1, 1][followed], places[:, 1:, 0][followed])
 
 
-def test_restarts_are_the_ticks_after_which_a_player_is_back_at_its_start() -> None:
-    places, restarts = follow_actors(collect(24, 60, seed=7), 1)
-    players = places[:, :, 0, 0, :2]
-    back = np.argwhere(restarts)
-    assert len(back) > 5
-    for episode, tick in back:
+def test_a_player_comes_back_to_its_start_alone_or_with_everything_else() -> None:
+    recording = collect(48, 60, seed=7)
+    places = follow_actors(recording, 1)[:, :, 0]
+    players, came = places[:, :, 0, :2], places[:, :, 0, 3]
+    for how in (PUT_BACK, ANEW):
+        assert (came == how).sum() > 5
+    for episode, tick in np.argwhere(came != GOES_ON):
         np.testing.assert_array_equal(players[episode, tick], players[episode, 0])
     leaps = np.abs(np.diff(players, axis=1)).max(-1) > 16
     assert leaps.any()
-    assert restarts[:, 1:][leaps].all()
+    assert (came[:, 1:][leaps] != GOES_ON).all()
+    assert (places[:, :, 1:, 3] == GOES_ON).all(), "nobody else comes back"
+
+
+def test_coins_come_back_where_everything_starts_anew_and_nowhere_else() -> None:
+    recording, returned = collect(48, 60, seed=7), set()
+    came = follow_actors(recording, 1)[:, :, 0, 0, 3]
+    levels, _ = stage(recording.seeds)
+    state = physics.initial(levels)
+    for tick, held in enumerate(recording.actions.swapaxes(0, 1), 1):
+        coins = state.coins
+        state, _ = physics.step(levels, state, held)
+        back = (state.coins & ~coins).any((1, 2))
+        returned |= set(came[back, tick].tolist())
+        np.testing.assert_array_equal(
+            state.coins[came[:, tick] == ANEW], levels.coins[came[:, tick] == ANEW]
+        )
+    assert returned == {ANEW}
 
 
 def test_each_episode_has_frames_of_its_own(recording: Recording) -> None:

@@ -160,10 +160,10 @@ def test_the_trail_begins_where_the_start_frames_show_actors_and_goes_on(
 ) -> None:
     cast = read_cast(start[0], tiny.cast)
     sprites = ((cast[:, :3] + 1) * 127.5).round().astype(np.uint8)
-    players = [(3, 4, 1), (5, 4, 1), (7, 9, 1), (8, 11, 1)]
-    enemies = [(20, 30, 2), (20, 31, 2), (20, 32, 2), (20, 33, 2)]
+    players = [(3, 4, 1, 0), (5, 4, 1, 0), (7, 9, 1, 0), (8, 11, 1, 0)]
+    enemies = [(20, 30, 2, 0), (20, 31, 2, 0), (20, 32, 2, 0), (20, 33, 2, 0)]
     for frame, *actors in zip(start[2:], enemies, players, strict=True):
-        for top, left, drawing in actors:
+        for top, left, drawing, _ in actors:
             rows, columns = np.nonzero(cast[drawing, 3])
             frame[top + rows, left + columns] = sprites[drawing][:, rows, columns].T
     play(world, start)
@@ -459,7 +459,7 @@ def test_it_says_where_the_actors_of_the_last_finished_frame_are(
 ) -> None:
     world.reset(start, seed=SEED)
     at_start = world.places.copy()
-    assert at_start.shape == (tiny.cast.actors, 3)
+    assert at_start.shape == (tiny.cast.actors, len(NOWHERE))
     world.step(HELD[0])
     assert np.array_equal(world.places, world.memory["trail"][0, 2])
     assert not np.array_equal(world.places, at_start), "the fake backend moves all"

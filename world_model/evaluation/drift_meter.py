@@ -81,7 +81,7 @@ class DriftMeter:
     def _quality(self, frame: NDArray[np.uint8]) -> float:
         boxes = [
             (left, top, CastConfig.width, CastConfig.height)
-            for top, left, _ in self._world.places.tolist()
+            for top, left, *_ in self._world.places.tolist()
         ]
         still = ~(touched_tiles(boxes) | self._coins)
         return float(tile_quality(frame, self._scenery)[still].mean())

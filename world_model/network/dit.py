@@ -20,11 +20,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from world_model.actions import MARKS
+from world_model.cast import COMINGS
 from world_model.config import DiTConfig, WorldConfig
 from world_model.network.attention import CachedAttention, ClipAttention, Memory
 from world_model.network.blocks import ConvBlock, TokenBlock
 from world_model.network.codec import CELL
-from world_model.network.finding import Finder, mark, restarts
+from world_model.network.finding import Finder, box, mark
 from world_model.network.painter import PIXELS, SOURCE_BIAS, Laid, Painter, lay
 from world_model.network.rope import AxialRope
 
@@ -34,7 +35,7 @@ TOKEN_CELLS = DiTConfig.TOKEN_CELLS
 
 class StepOutput(NamedTuple):
     """`x0` (B, T, 48, h, w) of the slots; raw `k`, `v` (B, depth, N, width) of the clean frame;
-    `places` (B, T, A, 3): where actors are, see `finding`."""
+    `places` (B, T, A, 4): where actors are, see `finding`."""
 
     x0: Tensor
     k: Tensor
@@ -68,7 +69,8 @@ class RollingDiT(nn.Module):
         self.painter = Painter()
         token = len(config.buttons) + MARKS
         self.action = nn.Linear(token, width)
-        self.restart = nn.Parameter(torch.zeros(width))
+        self.coming = nn.Embedding(len(COMINGS), width)
+        nn.init.zeros_(self.coming.weight)
         self.sigma = nn.Sequential(
             nn.Linear(2 * SIGMA_FREQS, width), nn.SiLU(), nn.Linear(width, width)
         )
@@ -77,7 +79,7 @@ class RollingDiT(nn.Module):
         self.player_in, self.others_in = (
             nn.Conv2d(2 * PIXELS, of_cells, 3, padding=1, bias=False) for _ in range(2)
         )
-        self.going_in = nn.Conv2d(2 * PIXELS, of_cells, 3, padding=1, bias=False)
+        self.going_in = nn.Conv2d(3 * PIXELS, of_cells, 3, padding=1, bias=False)
         for marked_in in (self.player_in, self.others_in, self.going_in):
             nn.init.zeros_(marked_in.weight)
         self.cell_block_in = ConvBlock(of_cells, width)
@@ -127,10 +129,10 @@ class RollingDiT(nn.Module):
         window (B, 4 + T, 48, h, w): the scenery (the first frame with nobody in it), the first
         frame (sink), the last but one, the last finished one, then the slots; of the first three
         no tokens are made, every cell sees them at its place. sigmas (1 + T,), or (B, 1 + T), and
-        actions, tokens (B, 1 + T, ...), of the others; trail (B, 3, A, 3): where actors were in the
+        actions, tokens (B, 1 + T, ...), of the others; trail (B, 3, A, 4): where actors were in the
         first, the last but one and the last finished frame, see `finding`; cast (B, D, 4, H, W):
         their drawings; `corners` (B, 2): row and column of the top left token, where the latents
-        are crops; `places` (B, T, A, 3): where actors are, if not the network is to find them.
+        are crops; `places` (B, T, A, 4): where actors are, if not the network is to find them.
         """
         base, scenery = window[:, 3] / (1 - sigmas[..., 0, None, None, None]), window[:, 0]
         if places is None:
@@ -176,8 +178,8 @@ class RollingDiT(nn.Module):
         scenery (B, 48, h, w); clean (B, 1 + L, 48, h, w): a sink frame, then L consecutive
         finished frames; windows (B, P, T, C, h, w) in `slots`, as far as the network sees them, are
         headed by the ticks after the last P of them. Sigmas (B, F) and actions (B, F, ...) are per
-        frame, windows' ones (B, P, T, ...). trail (B, 1 + L, A, 3): where actors were in the
-        finished frames, `cast` and `corners` as for `step`; places (B, P, T, A, 3): where they are.
+        frame, windows' ones (B, P, T, ...). trail (B, 1 + L, A, 4): where actors were in the
+        finished frames, `cast` and `corners` as for `step`; places (B, P, T, A, 4): where they are.
         Returns x0 (B, P, T, 48, h, w).
         """
         (batch, ticks, width), grid = slots.shape[:3], _grid(slots)
@@ -188,16 +190,16 @@ class RollingDiT(nn.Module):
         trails = torch.stack([_predecessors(trail), trail], 2)
         around = sink, scenery[:, None].expand_as(clean)
         past = self._past(clean, _predecessors(clean), *around, trails)
-        laid, first = self._laid(cast, places.flatten(1, 2), trail, clean)
-        of_slots = past[:, -ticks:].unsqueeze(2) + self._going(laid).unflatten(1, (ticks, width))
-        of_clean, in_slots = trail.unsqueeze(2), restarts(trail[:, -ticks:], places)
-        again = torch.cat([restarts(trails[:, :, 0], of_clean)[..., 0], in_slots.flatten(1)], 1)
+        there = places.flatten(1, 2)
+        laid, first = self._laid(cast, there, trail, clean)
+        of_slots = past[:, -ticks:].unsqueeze(2)
+        of_slots = of_slots + self._going(laid, there).unflatten(1, (ticks, width))
         seen = self._embed(
             torch.cat([clean, slots.flatten(1, 2)], 1),
             torch.cat([past, of_slots.flatten(1, 2)], 1),
             torch.cat([clean_sigmas, slot_sigmas.flatten(1, 2)], 1),
             torch.cat([clean_actions, slot_actions.flatten(1, 2)], 1),
-            again,
+            torch.cat([trail, there], 1),
             self._places(corners, grid),
         )
         x = self._think(seen, ClipAttention(self.rope, self.window, grid, split, ticks))
@@ -242,9 +244,9 @@ class RollingDiT(nn.Module):
         followed = trail[:, 2:]
         if slots is not None:
             places, laid = slots
-            past = torch.cat([past, past + self._going(laid)], 1)
+            past = torch.cat([past, past + self._going(laid, places)], 1)
             followed = torch.cat([followed, places], 1)
-        conditions = sigmas.expand(frames.shape[:2]), actions, restarts(trail[:, 1], followed)
+        conditions = sigmas.expand(frames.shape[:2]), actions, followed
         seen = self._embed(frames, past, *conditions, self._places(corners, grid))
         attend = CachedAttention(self.rope, frames.shape[1] - 1, grid, memory)
         x = self._think(seen, attend, first=1)
@@ -256,7 +258,7 @@ class RollingDiT(nn.Module):
         """See the two last finished frames, sink and scenery, each (B, F, C, h, w), as cells.
 
         Every cell of a slot sees them at its own place: what moves, and what it hides, need not
-        be found by attention. So it does the places of actors, trails (B, F, 2, A, 3).
+        be found by attention. So it does the places of actors, trails (B, F, 2, A, 4).
         """
         past = self.past_in(_images(torch.cat([previous, before, sink, scenery], 2)))
         places = trails.flatten(0, 1)
@@ -267,9 +269,11 @@ class RollingDiT(nn.Module):
             past = past + marked_in(mark(actors, previous.shape[-2:]).flatten(1, 2))
         return torch.unflatten(past, 0, previous.shape[:2])
 
-    def _going(self, laid: Laid) -> Tensor:
-        """See what the player and the others cover in slots, as cells."""
-        cells: Tensor = self.going_in(_images(torch.cat([laid.player, laid.others], 2)))
+    def _going(self, laid: Laid, places: Tensor) -> Tensor:
+        """See what the player and the others cover in slots, as cells; and the player's box, which
+        is the same in every pose: what it touches does not follow from its silhouette."""
+        boxes = box(places[:, :, :1], laid.player.shape[-2:])
+        cells: Tensor = self.going_in(_images(torch.cat([laid.player, laid.others, boxes], 2)))
         return torch.unflatten(cells, 0, laid.player.shape[:2])
 
     def _embed(
@@ -278,12 +282,13 @@ class RollingDiT(nn.Module):
         past: Tensor,
         sigmas: Tensor,
         actions: Tensor,
-        again: Tensor,
+        actors: Tensor,
         place: Tensor,
     ) -> Embedding:
-        """Turn frames (B, F, C, h, w), seen together with their `past`, or one of all, into
-        tokens."""
-        cond, frames = self.condition(sigmas, actions, again), latents.shape[:2]
+        """Turn frames (B, F, C, h, w), seen together with their `past`, or one of all, into tokens;
+        where `actors` are in them, (B, F, A, 4)."""
+        frames = latents.shape[:2]
+        cond = self.condition(sigmas, actions, actors[:, :, 0, 3])
         each = cond.flatten(0, 1)
         cells = self.cells_in(_images(latents)).unflatten(0, frames) + past
         cells = self.cell_block_in(cells.flatten(0, 1), each)
@@ -292,14 +297,13 @@ class RollingDiT(nn.Module):
         x = tokens.unflatten(0, frames) + place
         return Embedding(x, cond, tiles.unflatten(0, frames), cells.unflatten(0, frames))
 
-    def condition(self, sigmas: Tensor, actions: Tensor, again: Tensor) -> Tensor:
-        """Embed noise levels (...), actions (..., A + 3) and whether the player is put back to the
-        start `again` (...): (..., width)."""
+    def condition(self, sigmas: Tensor, actions: Tensor, coming: Tensor) -> Tensor:
+        """Embed noise levels (...), actions (..., A + 3) and how the player comes to its place,
+        `coming` (...), see `cast`: (..., width)."""
         freqs = torch.exp(torch.linspace(0.0, 5.0, SIGMA_FREQS, device=sigmas.device))
         angles = sigmas.float()[..., None] * freqs
         cond = self.sigma(torch.cat([angles.cos(), angles.sin()], -1)) + self.action(actions)
-        cond = cond + again[..., None] * self.restart
-        return F.silu(cond)
+        return F.silu(cond + self.coming(coming))
 
     def _think(
         self, seen: Embedding, attend: CachedAttention | ClipAttention, first: int = 0

@@ -1,13 +1,13 @@
 """Where the actors are, and which of its drawings each shows: the player first, then the others.
 
-Of every actor a small network says how it moves in a tick, whether it restarts, and how it looks,
-from a glimpse of the pixels around it (after Mnih et al., arXiv 1406.6247), from how it looks and
-moved last, and from the keys. So there is always one player and never a second, actors move by
-whole pixels, physics looks the same wherever it happens, and how an actor looks is not the large
-network's to draw. That one is shown where they go, as a coin is gone when the player gets there; it
-is trained on where they truly went, so that the two networks are trained apart.
-A place is (top, left, drawing): the pixel of the drawing's top left corner, and its number in the
-cast.
+Of every actor a small network says how it moves in a tick, or that it is put back to the start and
+whether everything starts anew with it, and how it looks, from a glimpse of the pixels around it
+(after Mnih et al., arXiv 1406.6247), from how it looks and moved last, and from the keys. So there
+is always one player and never a second, actors move by whole pixels, physics looks the same
+wherever it happens, and how an actor looks is not the large network's to draw. That one is shown
+where they go, as a coin is gone when the player gets there; it is trained on where they truly went,
+so that the two networks are trained apart.
+A place is (top, left, drawing, coming), see `cast.NOWHERE`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from world_model.cast import CUT_PX
+from world_model.cast import ANEW, CUT_PX, GOES_ON, PUT_BACK
 from world_model.config import CastConfig
 from world_model.network.painter import pixels_of
 
@@ -28,6 +28,8 @@ MIDDLE = (CastConfig.height // 2, CastConfig.width // 2)
 GLIMPSE = ((-12, 20), (-9, 19))
 """Pixels that a glimpse shows, from a drawing's top left corner: rows, columns."""
 GLIMPSE_WIDTH, GLIMPSE_TILE_PX, GLIMPSE_NARROW = 64, 4, 32
+COMING = 2
+"""Logits of how an actor comes to its place: is it put back, and if so, does all start anew?"""
 GLIMPSE_CHANNELS = 7
 """Scenery and last frame, RGB, and whether a pixel is in the frame."""
 HIDDEN = 256
@@ -54,13 +56,13 @@ class Finder(nn.Module):
         self.think = nn.Sequential(
             nn.Linear(known, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU()
         )
-        self.say = nn.Linear(HIDDEN, sum(MOVES) + 1 + drawings)
+        self.say = nn.Linear(HIDDEN, sum(MOVES) + COMING + drawings)
 
     def forward(self, pictures: Tensor, actions: Tensor, trail: Tensor) -> Tensor:
-        """Follow actors from the last finished frame through slots; returns places (B, T, A, 3).
+        """Follow actors from the last finished frame through slots; returns places (B, T, A, 4).
 
         pictures (B, H, W, 6): scenery and last finished frame; actions, tokens (B, T, ...) of the
-        slots; trail (B, 3, A, 3): where actors were in the first frame of the session, in the last
+        slots; trail (B, 3, A, 4): where actors were in the first frame of the session, in the last
         but one finished and in the last.
         """
         start, before, last = trail.unbind(1)
@@ -75,7 +77,7 @@ class Finder(nn.Module):
     def ask(self, seen: Tensor, action: Tensor, places: Tensor, moves: Tensor) -> Tensor:
         """Say how actors go on, logits (B, A, L).
 
-        seen (B, A, 7, h, w): a glimpse of each; action, a token (B, ...); places (B, A, 3), to
+        seen (B, A, 7, h, w): a glimpse of each; action, a token (B, ...); places (B, A, 4), to
         which they came by `moves`, the same.
         """
         actors, device = places.shape[1], places.device
@@ -89,30 +91,34 @@ class Finder(nn.Module):
 
 
 def moved(said: Tensor, last: Tensor, start: Tensor, frame: tuple[int, int]) -> Tensor:
-    """Move actors from `last` (B, A, 3) as is said (B, A, L), or back to the `start`, in a frame of
+    """Move actors from `last` (B, A, 4) as is said (B, A, L), or back to the `start`, in a frame of
     so many rows and columns of pixels.
 
     Those that are nowhere stay so.
     """
-    rows, columns, restart, drawings = split(said)
+    rows, columns, coming, drawings = split(said)
     # Walls hold an actor in the frame, but not one that is off by a pixel or two.
     top = last[..., 0] + rows.argmax(-1) - REACH_PX[0]
     left = last[..., 1] + columns.argmax(-1) - REACH_PX[1]
     height, width = frame
     held = top.clamp(0, height - 1), left.clamp(-CUT_PX, width - CastConfig.width + CUT_PX)
-    going = torch.stack([*held, drawings.argmax(-1)], -1)
-    again = torch.cat([start[..., :2], going[..., 2:]], -1)
+    came = _came(coming)
+    at = torch.where(came[..., None] == GOES_ON, torch.stack(held, -1), start[..., :2])
+    going = torch.cat([at, torch.stack([drawings.argmax(-1), came], -1)], -1)
     there = (last[..., :2] > -CastConfig.SQUARE_PX).all(-1, keepdim=True)
-    return torch.where(there, torch.where(restart > 0, again, going), last)
+    return torch.where(there, going, last)
 
 
-def errors(said: Tensor, places: Tensor, before: Tensor, restarts: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the cross-entropy (...,) of all that is said, and whether the place is wrong.
+def errors(said: Tensor, places: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the cross-entropy (...,) of all that is said, and whether the place is wrong, or how
+    it was come to.
 
-    said (..., L); places, before (..., 3): of this frame and the one before; restarts (...,): 1
-    where an actor restarts; how it moves does not count then.
+    said (..., L); places, before (..., 4): of this frame and the one before. Of an actor that is
+    put back it does not count how it moves.
     """
-    rows, columns, restart, drawings = split(said.float())
+    rows, columns, coming, drawings = split(said.float())
+    came = places[..., 3]
+    back = (came != GOES_ON).float()
     moves = [
         (move + reach).clamp(0, 2 * reach)
         for move, reach in zip((places - before)[..., :2].unbind(-1), REACH_PX, strict=True)
@@ -120,11 +126,19 @@ def errors(said: Tensor, places: Tensor, before: Tensor, restarts: Tensor) -> tu
     of_moves = sum(
         _cross_entropy(logits, move) for logits, move in zip((rows, columns), moves, strict=True)
     )
-    of_restart = F.binary_cross_entropy_with_logits(restart[..., 0], restarts, reduction="none")
+    asked = torch.stack([back, (came == ANEW).float()], -1)
+    of_coming = F.binary_cross_entropy_with_logits(coming, asked, reduction="none")
+    of_back, of_anew = of_coming.unbind(-1)
     of_drawing = _cross_entropy(drawings, places[..., 2])
     moved_wrong = (rows.argmax(-1) != moves[0]) | (columns.argmax(-1) != moves[1])
-    wrong = ((restart[..., 0] > 0) != (restarts > 0)) | (moved_wrong & (restarts == 0))
-    return of_moves * (1 - restarts) + of_restart + of_drawing, wrong.float()
+    wrong = (_came(coming) != came) | (moved_wrong & (came == GOES_ON))
+    return of_moves * (1 - back) + of_back + of_anew * back + of_drawing, wrong.float()
+
+
+def _came(coming: Tensor) -> Tensor:
+    """Return how actors come to their places (...), as is said (..., 2)."""
+    back, anew = (coming > 0).long().unbind(-1)
+    return back * (PUT_BACK + anew)
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -133,13 +147,14 @@ def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def split(said: Tensor) -> tuple[Tensor, ...]:
-    """Take apart what is said (..., L): moves by rows and columns, a restart, drawings."""
-    parts: tuple[Tensor, ...] = said.split((*MOVES, 1, said.shape[-1] - sum(MOVES) - 1), -1)
+    """Take apart what is said (..., L): moves by rows and columns, coming, drawings."""
+    drawings = said.shape[-1] - sum(MOVES) - COMING
+    parts: tuple[Tensor, ...] = said.split((*MOVES, COMING, drawings), -1)
     return parts
 
 
 def glimpses(pictures: Tensor, places: Tensor) -> Tensor:
-    """Cut pictures (B, H, W, C) out around places (B, A, 3); returns (B, A, C + 1, h, w).
+    """Cut pictures (B, H, W, C) out around places (B, A, 4); returns (B, A, C + 1, h, w).
 
     The last channel is 1 inside the picture; outside all are 0.
     """
@@ -166,23 +181,24 @@ def _is(places: Tensor, side: Tensor) -> Tensor:
     return (places[..., None] == side).float()
 
 
-def restarts(before: Tensor, places: Tensor) -> Tensor:
-    """Tell in which of consecutive frames the player is put back to the start.
-
-    By places (..., F, A, 3) in them, and in the frame before them (..., A, 3): 1 where it came
-    further than anything moves in a tick, else 0, (..., F). It cannot be told of one that restarts
-    right beside its start.
-    """
-    player = torch.cat([before.unsqueeze(-3), places], -3)[..., 0, :2]
-    came = (player[..., 1:, :] - player[..., :-1, :]).abs()
-    return (came > torch.tensor(REACH_PX, device=places.device)).any(-1).float()
-
-
 def mark(places: Tensor, grid: torch.Size) -> Tensor:
-    """Draw places (B, F, A, 3) for a network to see: (B, F, 16, h, w), 1 at the pixels at the top
+    """Draw places (B, F, A, 4) for a network to see: (B, F, 16, h, w), 1 at the pixels at the top
     middle, else 0; nothing where it is outside."""
-    rows, columns = (
-        (places[..., axis, None, None] + middle == pixels_of(cells, places.device)).float()
-        for axis, middle, cells in zip((0, 1), (0, MIDDLE[1]), grid, strict=True)
-    )
-    return (rows[..., :, None, :, None] * columns[..., None, :, None, :]).flatten(3, 4).sum(2)
+    return _boxes(places, (0, 1), (MIDDLE[1], MIDDLE[1] + 1), grid)
+
+
+def box(places: Tensor, grid: torch.Size) -> Tensor:
+    """Draw the same with 1 wherever a drawing may have pixels."""
+    return _boxes(places, (0, CastConfig.height), (0, CastConfig.width), grid)
+
+
+def _boxes(
+    places: Tensor, rows: tuple[int, int], columns: tuple[int, int], grid: torch.Size
+) -> Tensor:
+    """Draw boxes from and to so many rows and columns from places (B, F, A, 4) on."""
+    sides = []
+    for axis, (first, end) in enumerate((rows, columns)):
+        off = pixels_of(grid[axis], places.device) - places[..., axis, None, None]
+        sides.append(((off >= first) & (off < end)).float())
+    drawn = sides[0][..., :, None, :, None] * sides[1][..., None, :, None, :]
+    return drawn.flatten(3, 4).sum(2)

@@ -106,14 +106,14 @@ class Painter(nn.Module):
             painted.append(previous)
         return torch.stack(painted, 1)
 
-    def surprise(self, target: Tensor, previous: Tensor, again: Tensor) -> Tensor:
+    def surprise(self, target: Tensor, previous: Tensor, anew: Tensor) -> Tensor:
         """Return -log of the share that those sources got that show what the frames painted last
         were to show, (B, T, 16, h, w); 0 where all do, or none.
 
         target (B, T, 48, h, w); previous (B, 48, h, w), the frame before it. Every slot's previous
-        frame is the target before it. Where the player is put back to the start `again` (B, T),
-        only the sink will do if it shows what it is to show: it is the start, and coins that come
-        back are too few to teach that.
+        frame is the target before it. Where everything starts `anew` (B, T), only the sink will do
+        if it shows what it is to show: it is the start, and coins that come back are too few to
+        teach that.
         """
         logits, sources, opacity = self.choice
         frames = torch.cat([previous[:, None], target], 1)
@@ -122,8 +122,8 @@ class Painter(nn.Module):
         taken = sources[:, None].expand(-1, target.shape[1], *[-1] * 5)
         offered = torch.cat([before[:, :, None], taken], 2)
         right = (offered - pixels[:, :, None]).abs().amax(3) < NEAR
-        anew = right[:, :, -1:] & (again > 0)[:, :, None, None, None, None]
-        right = torch.cat([right[:, :, :-1] & ~anew, right[:, :, -1:]], 2)
+        sink_only = right[:, :, -1:] & anew[:, :, None, None, None, None]
+        right = torch.cat([right[:, :, :-1] & ~sink_only, right[:, :, -1:]], 2)
         shares = torch.cat([torch.zeros_like(logits[:, :, :1]), logits], 2).log_softmax(2)
         surprise = -shares.masked_fill(~right, -1e4).logsumexp(2)
         telling = right.any(2) & ~right.all(2) & (opacity == 0)
@@ -148,14 +148,14 @@ def _shares(logits: Tensor) -> Tensor:
 
 
 def lay(cast: Tensor, places: Tensor, grid: torch.Size) -> Laid:
-    """Lay drawings of `cast` (B, D, 4, H, W), RGB and opacity, out as `places` (B, T, A, 3) say, on
+    """Lay drawings of `cast` (B, D, 4, H, W), RGB and opacity, out as `places` (B, T, A, 4) say, on
     h x w cells; see `finding`.
 
     What is outside the frame is cut. The first actor covers the others, of these a later one those
     before it; what is covered is cut out of drawings while they are small, so that all are laid at
     once.
     """
-    top, left, drawing = places.unbind(3)
+    top, left, drawing, _ = places.unbind(3)
     height, width = cast.shape[-2:]
     cast = torch.cat([cast[:, :, :3] * LATENT_SCALE, cast[:, :, 3:]], 2)
     shown = _is(drawing, torch.arange(cast.shape[1], device=cast.device))

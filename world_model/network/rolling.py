@@ -23,7 +23,7 @@ from world_model.schedule import raised, staircase, window_sigmas
 
 class TickOutput(NamedTuple):
     """`head` (B, 48, h, w) finished latents; `window` (B, 4 + T, 48, h, w) for the next tick; `k`,
-    `v` (B, depth, N, width) of the frame that has left the window; `trail` (B, 3, A, 3) for the
+    `v` (B, depth, N, width) of the frame that has left the window; `trail` (B, 3, A, 4) for the
     next tick; `x0` of every slot, as of `StepOutput`."""
 
     head: Tensor
@@ -138,7 +138,7 @@ class RollOut:
         """Fill the cache from finished frames and set the first window.
 
         cast (B, D, 4, H, W): the actors' drawings; scenery (B, 48, h, w); frames (B, K, 48, h, w),
-        where actors are in them, `trail` (B, K, A, 3), and the actions (B, K, ...) that caused
+        where actors are in them, `trail` (B, K, A, 4), and the actions (B, K, ...) that caused
         them, oldest first, the first the sink; plan (B, T - 1, 48, h, w) for the slots, or more;
         noises (K, B, 1 + T, C, h, w).
         """
@@ -171,7 +171,7 @@ class RollOut:
     ) -> TickOutput:
         """Advance by one frame under `action`, a token; gradients do not cross ticks.
 
-        `places` (B, T, A, 3): where actors are, if not the network is to find them. `raising`, of
+        `places` (B, T, A, 4): where actors are, if not the network is to find them. `raising`, of
         the shape of `noise`, is for slots that a new action raises; drawn if not given.
         """
         sigmas = self._raise(action, raising) if self.raised else self.sigmas

@@ -15,7 +15,7 @@ from torch import Tensor
 from games.platformer import physics
 from games.platformer.policy import PlayLikePolicy
 from games.platformer.render import Renderer
-from world_model.data import HELD_OUT_SEED, RESTARTING, places_of, stage
+from world_model.data import HELD_OUT_SEED, places_of, stage
 from world_model.network.finding import glimpses
 
 ROOM = 128
@@ -33,16 +33,15 @@ class Moments(NamedTuple):
     """One tick each of n games, as the player (A = 0) and one other actor (A = 1) live it.
 
     `seen` (n, 2, 7, h, w) uint8: glimpses of scenery and of the frame before, and whether a pixel
-    is in the frame; `trail` (n, 3, 2, 3): where they were at the start, two frames before and in
-    the frame before, see `data.places_of`; `held` (n, 3) bool: the buttons; `places` (n, 2, 3):
-    where they are; `restarts` (n,): whether the player was put back to the start.
+    is in the frame; `trail` (n, 3, 2, 4): where they were at the start, two frames before and in
+    the frame before, see `data.places_of`; `held` (n, 3) bool: the buttons; `places` (n, 2, 4):
+    where they are.
     """
 
     seen: Tensor
     trail: Tensor
     held: Tensor
     places: Tensor
-    restarts: Tensor
 
 
 class Arcade:
@@ -96,17 +95,15 @@ class _Room:
         held[tries] = self._rng.random((int(tries.sum()), held.shape[1])) < 0.5
         after, events = physics.step(self._levels, self._state, held)
         steps = self._start, before, places_of(self._levels, self._state)
-        known = np.stack([*steps, places_of(self._levels, after)], 1)
+        known = np.stack([*steps, places_of(self._levels, after, events)], 1)
         other = self._rng.integers(1, known.shape[2], size=self.games)
         pair = np.stack([np.zeros_like(other), other], 1)[:, None, :, None]
         places = torch.from_numpy(np.take_along_axis(known, pair, 2))
         frame = torch.from_numpy(self._renderer.render(self._state))
         behind, seen = (glimpses(picture, places[:, 2]) for picture in (self._scenery, frame))
-        restarts = events[:, RESTARTING].any(1)
         return Moments(
             torch.cat([behind[:, :, :-1], seen], 2),
             places[:, :3],
             torch.from_numpy(held),
             places[:, 3],
-            torch.from_numpy(restarts),
         )

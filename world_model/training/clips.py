@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from world_model.network.finding import restarts
+from world_model.cast import ANEW, PUT_BACK
 from world_model.training.crops import crop, crop_places, moving_corners
 from world_model.training.footage import Footage
 
@@ -22,18 +22,22 @@ CLIP_TICKS: Final = 4
 EARLY_TICKS: Final = 12
 CHANGE_SHARE: Final = 0.5
 EARLY_SHARE: Final = 0.2
-RESTART_SHARE: Final = 0.25
+RESTART_SHARE: Final = 0.125
+"""Of either way in which the player comes back to the start."""
 
 
 class ClipChooser:
     """Chooses clips; in half of them or more the buttons change within the last `late` ticks.
 
     Some begin within an episode's first ticks: the sink then still shows the player where it
-    is, which is how every session starts and rare in a recording. In some the player restarts.
+    is, which is how every session starts and rare in a recording. In some the player is put back
+    to the start, in as many everything starts anew.
     """
 
     def __init__(self, data: Footage, late: int) -> None:
-        self._changes, self._restarts = data.changes, np.argwhere(data.restarts)
+        came = data.places[:, :, 0, 0, 3]
+        self._changes = data.changes
+        self._put_back, self._anew = (np.argwhere(came == how) for how in (PUT_BACK, ANEW))
         self._episodes, self._ticks, self._late = data.episodes, data.ticks, late
 
     def __call__(
@@ -46,15 +50,20 @@ class ClipChooser:
         kinds = rng.random(batch)
         early = (kinds > CHANGE_SHARE) & (kinds < CHANGE_SHARE + EARLY_SHARE)
         starts[early] = rng.integers(0, min(EARLY_TICKS, last) + 1, size=int(early.sum()))
-        changed, restarted = kinds <= CHANGE_SHARE, kinds > 1 - RESTART_SHARE
-        for late, rows in ((self._changes, changed), (self._restarts, restarted)):
+        changed, back = kinds <= CHANGE_SHARE, kinds > 1 - 2 * RESTART_SHARE
+        anew = kinds > 1 - RESTART_SHARE
+        for late, rows in (
+            (self._changes, changed),
+            (self._put_back, back & ~anew),
+            (self._anew, anew),
+        ):
             count = int(rows.sum()) if len(late) else 0
             if not count:
                 continue
             picked = late[rng.integers(len(late), size=count)]
-            back = length - rng.integers(0, min(self._late, length), size=count)
+            before = length - rng.integers(0, min(self._late, length), size=count)
             episodes[rows] = picked[:, 0]
-            starts[rows] = np.clip(picked[:, 1] - back, 0, last)
+            starts[rows] = np.clip(picked[:, 1] - before, 0, last)
         return episodes, starts
 
 
@@ -63,9 +72,9 @@ class Clip(NamedTuple):
 
     Of L finished frames and the sink before them: latents `clean` (B, 1 + L, 48, h, w), the
     `actions` that caused them, tokens (B, 1 + L, ...), and where actors are in them, `trail` (B,
-    1 + L, A, 3). Of the windows of P ticks: `plan` (B, P, T - 1, 48, h, w), their slots as foreseen
+    1 + L, A, 4). Of the windows of P ticks: `plan` (B, P, T - 1, 48, h, w), their slots as foreseen
     a tick before, but the last; `target` (B, P, T, 48, h, w), what they are to become; `keys`, the
-    slots' tokens (B, P, T, ...); `places` (B, P, T, A, 3), where actors are; and whether the keys
+    slots' tokens (B, P, T, ...); `places` (B, P, T, A, 4), where actors are; and whether the keys
     are new, `changed` (B, P). scenery (B, 48, h, w), cast, and `corners` (B, 2) of crops.
     """
 
@@ -87,9 +96,9 @@ class Clip(NamedTuple):
         return self.clean[:, -self.target.shape[1] :]
 
     @property
-    def again(self) -> Tensor:
-        """Whether the player is put back to the start in the windows' slots, (B, P, T)."""
-        return restarts(self.trail[:, -self.target.shape[1] :], self.places)
+    def anew(self) -> Tensor:
+        """Whether everything starts anew in the windows' slots, (B, P, T)."""
+        return self.places[..., 0, 3] == ANEW
 
     def cropped(self, size: int) -> Clip:
         """Cut all that is shown to `size` x `size` tokens around something that moves."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from world_model.cast import NOWHERE
 from world_model.network.codec import CELL
 from world_model.network.dit import TOKEN_CELLS
 
@@ -33,9 +34,9 @@ def moving_corners(before: Tensor, after: Tensor, size: int) -> Tensor:
 
 
 def crop_places(places: Tensor, corners: Tensor) -> Tensor:
-    """See places (B, ..., 3) from crops at `corners` (B, 2)."""
-    corner = F.pad(corners, (0, 1)) * TOKEN_CELLS * CELL
-    return places - corner.reshape(len(corners), *[1] * (places.ndim - 2), 3)
+    """See places (B, ..., 4) from crops at `corners` (B, 2)."""
+    corner = F.pad(corners, (0, len(NOWHERE) - 2)) * TOKEN_CELLS * CELL
+    return places - corner.reshape(len(corners), *[1] * (places.ndim - 2), -1)
 
 
 def open_edges(corners: Tensor, size: int, grid: tuple[int, int]) -> Tensor:

@@ -42,8 +42,7 @@ class Footage:
     (see `data.Branches`); `actions` (N, K + 1, A + 3) tokens, those that caused each frame (NOOP
     for the first); `changes` (n, 2): the (episode, tick) at which the held buttons changed; `bare`
     (N, 48, h, w) uint8 the levels with nobody in them; `casts` (N, D, 4, H, W) the actors'
-    drawings; `places` (N, K + 1, T, A, 3): top, left and drawing of actors in the frames of
-    `held`; `restarts` (N, K + 1): whether the player has just been put back to the start there;
+    drawings; `places` (N, K + 1, T, A, 4): where actors are in the frames of `held`;
     `own_keys`: every frame of a future has the key that caused it, not the newest.
     """
 
@@ -55,7 +54,6 @@ class Footage:
     bare: Tensor
     casts: Tensor
     places: NDArray[np.int64]
-    restarts: NDArray[np.bool_]
     own_keys: bool = False
 
     @property
@@ -119,7 +117,6 @@ def load_footage(
     changed = (held[:, 1:] != held[:, :-1]).any(-1)
     episode, tick = np.nonzero(changed)
     sheets = model_sheets(recording)
-    places, restarts = follow_actors(recording, slots)
     bare = [to_cells(torch.from_numpy(frames)) for frames in bare_frames(recording)]
     return Footage(
         codec.to(compute.device),
@@ -129,8 +126,7 @@ def load_footage(
         np.stack([episode, tick + 1], 1),
         torch.cat(bare).to(compute.device),
         torch.from_numpy(np.stack([read_cast(sheet, CastConfig()) for sheet in sheets])),
-        places,
-        restarts,
+        follow_actors(recording, slots),
     )
 
 

@@ -7,15 +7,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from world_model.cast import ANEW
 from world_model.network.dit import RollingDiT
-from world_model.network.finding import restarts
 
 
 class Moment(NamedTuple):
     """As `RollingDiT.clip` wants it, of one tick: scenery (B, 48, h, w); the sink and the L last
     finished frames, `clean` (B, 1 + L, 48, h, w), with their actions, and where actors were in
-    them, `trail` (B, 1 + L, A, 3); `keys` (B, T, ...), the tokens of the slots; `cast`; where
-    actors are in the slots, `places` (B, T, A, 3); `corners` (B, 2) of crops."""
+    them, `trail` (B, 1 + L, A, 4); `keys` (B, T, ...), the tokens of the slots; `cast`; where
+    actors are in the slots, `places` (B, T, A, 4); `corners` (B, 2) of crops."""
 
     scenery: Tensor
     clean: Tensor
@@ -27,9 +27,9 @@ class Moment(NamedTuple):
     corners: Tensor | None
 
     @property
-    def again(self) -> Tensor:
-        """Whether the player is put back to the start in slots, (B, T)."""
-        return restarts(self.trail[:, -1], self.places)
+    def anew(self) -> Tensor:
+        """Whether everything starts anew in slots, (B, T)."""
+        return self.places[..., 0, 3] == ANEW
 
     def denoised(self, dit: RollingDiT, slots: Tensor, sigmas: Tensor) -> Tensor:
         """Return what x0 (B, T, 48, h, w) `dit` sees in slots (B, T, C, h, w) at levels (B, T)."""

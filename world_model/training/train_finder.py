@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from world_model.actions import MARKS, encode_actions
 from world_model.cast import NOWHERE
@@ -61,12 +60,10 @@ class FinderTask:
         if self._arcade is None:
             self._arcade = Arcade(self.moments, rng)
         moments = self._arcade.moments()
-        last, places, restarts = (
-            part.to(self.compute.device)
-            for part in (moments.trail[:, -1], moments.places, moments.restarts)
+        last, places = (
+            part.to(self.compute.device) for part in (moments.trail[:, -1], moments.places)
         )
-        restarts = F.pad(restarts.float()[:, None], (0, 1))
-        error, wrong = errors(self._ask(moments), places, last, restarts)
+        error, wrong = errors(self._ask(moments), places, last)
         there = (last[..., 0] != NOWHERE[0]).float()
         return {
             "loss": (error * there * self._weights).sum() / len(there),

@@ -138,7 +138,7 @@ class WorldTask:
             )
         moved = moved_cells(clip.target, clip.before)
         known = self._known(clip.corners, moved)
-        return self._errors(x0, clip.target, moved, known, clip.before, clip.again)
+        return self._errors(x0, clip.target, moved, known, clip.before, clip.anew)
 
     def _known(self, corners: Tensor | None, moved: Tensor) -> Tensor:
         """Return 0 for cells that move where a crop could not tell that they would, else 1; of the
@@ -164,7 +164,7 @@ class WorldTask:
         group = self._pool[int(rng.integers(len(self._pool)))]
         lesson = group.advance(rng)
         moment = lesson.moment
-        losses = self._errors(*lesson.judged(), moment.clean[:, -1:], moment.again[:, None])
+        losses = self._errors(*lesson.judged(), moment.clean[:, -1:], moment.anew[:, None])
         tracking = lesson.keep.amax((1, 2)).mean()
         horizon = torch.tensor(float(group.ages.max()))
         return losses | {"tracking": tracking, "horizon": horizon}
@@ -176,14 +176,13 @@ class WorldTask:
         moved: Tensor,
         keep: Tensor,
         previous: Tensor,
-        again: Tensor,
+        anew: Tensor,
     ) -> dict[str, Tensor]:
         """Judge the windows of P ticks, as `Weighing.errors` does; `previous` (B, P, 48, h, w) are
-        the frames that they were painted on, and in some slots the player restarts, `again` (B, P,
-        T)."""
+        the frames that they were painted on; in some slots everything starts `anew` (B, P, T)."""
         losses = self.weighing.errors(x0, target, moved, keep)
         painter = self.dit.painter
-        surprise = painter.surprise(*(part.flatten(0, 1) for part in (target, previous, again)))
+        surprise = painter.surprise(*(part.flatten(0, 1) for part in (target, previous, anew)))
         losses["choice"] = (surprise * keep.flatten(0, 1)[:, :, None]).mean()
         cost = CHOICE_WEIGHT * losses["choice"] + BORROWING_COST * painter.borrowed
         losses["loss"] = losses["loss"] + cost

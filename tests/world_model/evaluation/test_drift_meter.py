@@ -24,7 +24,7 @@ class Watched:
         course = held_out_courses(1, 0)[0]
         self.game, self.play = TrueGame(course), play_like(course, 0)
         _, scenery, *_ = self.game.start(8)
-        self.world = SimpleNamespace(places=np.zeros((1, 3), np.int64))
+        self.world = SimpleNamespace(places=np.zeros((1, 4), np.int64))
         self.meter = DriftMeter(self.world, course.level, scenery)
 
     def run(self, ticks: int, *, shift: int = 0, deaf: bool = False) -> Reading:

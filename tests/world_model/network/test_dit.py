@@ -16,10 +16,10 @@ from torch.nn import functional as F
 
 from world_model.actions import MARKS
 from world_model.cache import CacheIndex
+from world_model.cast import COMINGS
 from world_model.config import WindowConfig, WorldConfig
 from world_model.network.attention import Memory
 from world_model.network.dit import RollingDiT, StepOutput
-from world_model.network.finding import restarts
 from world_model.network.painter import SOURCE_BIAS, SOURCES, lay
 from world_model.network.rope import rotate
 from world_model.schedule import window_sigmas
@@ -113,7 +113,7 @@ def clip(tiny: WorldConfig) -> Clip:
     tensors = [torch.randn(BATCH, *shape, generator=generator) for shape in shapes]
     cast = tiny.cast
     drawn = torch.rand(BATCH, cast.drawings, 4, cast.height, cast.width, generator=generator)
-    limits = (tiny.frame_height, tiny.frame_width, cast.drawings)
+    limits = (tiny.frame_height, tiny.frame_width, cast.drawings, len(COMINGS))
     places, trail = (
         torch.stack(
             [torch.randint(n, (BATCH, *shape, cast.actors), generator=generator) for n in limits],
@@ -162,14 +162,10 @@ class Naive:
             lay(moment.cast, places, past.shape[-2:])
             for places in (moment.places, moment.trail[:, :1])
         )
-        past[:, head:] += dit._going(laid)
+        past[:, head:] += dit._going(laid, moment.places)
         actions = torch.cat([moment.clean_actions, moment.slot_actions], 1)
         there = torch.cat([moment.trail, moment.places], 1)
-        followed = [predecessor(frame) for frame in range(head)]
-        followed += range(head - 1, latents.shape[1] - 1)
-        again = restarts(there[:, followed], there.unsqueeze(2))[..., 0]
-        assert 0 < again.mean() < 1
-        seen = dit._embed(latents, past, sigmas, actions, again, dit.place)
+        seen = dit._embed(latents, past, sigmas, actions, there, dit.place)
         x = seen.x
         for block in dit.blocks:
             x = block(x, seen.cond, lambda q, k, v: self.attend(q, k, v, head))
@@ -347,6 +343,15 @@ def test_where_actors_are_is_found_if_it_is_not_told(dit: RollingDiT, clip: Clip
     assert torch.equal(alone.places, found)
     assert torch.equal(again.places, alone.places)
     assert torch.equal(alone.x0, again.x0)
+
+
+@torch.no_grad()
+def test_how_the_player_comes_to_its_place_conditions_a_frame(dit: RollingDiT) -> None:
+    ways = torch.tensor(COMINGS)
+    actions = torch.zeros(len(ways), dit.action.in_features)
+    conditions = dit.condition(torch.zeros(len(ways)), actions, ways)
+    apart = torch.cdist(conditions, conditions)
+    assert (apart > 1e-3).sum() == len(ways) * (len(ways) - 1)
 
 
 @torch.no_grad()

@@ -9,21 +9,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from world_model.cast import CUT_PX, NOWHERE
+from world_model.cast import ANEW, COMINGS, CUT_PX, GOES_ON, NOWHERE, PUT_BACK
 from world_model.config import CastConfig
 from world_model.network.codec import CELL
 from world_model.network.finding import (
+    COMING,
     GLIMPSE,
     GLIMPSE_CHANNELS,
     MIDDLE,
     MOVES,
     REACH_PX,
     Finder,
+    box,
     errors,
     glimpses,
     mark,
     moved,
-    restarts,
     split,
 )
 
@@ -31,32 +32,42 @@ DRAWINGS, TOKEN = 4, 5
 FRAME = (40, 56)
 GRID = (FRAME[0] // CELL, FRAME[1] // CELL)
 SURE = 50.0
-LOGITS = sum(MOVES) + 1 + DRAWINGS
+LOGITS = sum(MOVES) + COMING + DRAWINGS
 
 
-def said(move: tuple[int, int], drawing: int, *, restart: bool = False) -> Tensor:
+def said(move: tuple[int, int], drawing: int, coming: int = GOES_ON) -> Tensor:
     """Say (L,) how an actor moves and looks."""
     logits = torch.zeros(LOGITS)
     logits[REACH_PX[0] + move[0]] = SURE
     logits[MOVES[0] + REACH_PX[1] + move[1]] = SURE
-    logits[sum(MOVES)] = SURE if restart else -SURE
-    logits[sum(MOVES) + 1 + drawing] = SURE
+    logits[sum(MOVES)] = SURE if coming != GOES_ON else -SURE
+    logits[sum(MOVES) + 1] = SURE if coming == ANEW else -SURE
+    logits[sum(MOVES) + COMING + drawing] = SURE
     return logits
 
 
 def test_every_actor_moves_as_is_said_of_it_or_back_to_its_start() -> None:
-    last = torch.tensor([[[3, 5, 0], [20, 30, 1], [20, 9, 2]]])
-    start = torch.tensor([[[1, 2, 0], [7, 7, 1], [8, 8, 1]]])
-    told = [said((-2, 3), 1), said((12, -4), 3), said((1, 1), 2, restart=True)]
+    last = torch.tensor([[[3, 5, 0, ANEW], [20, 30, 1, 0], [20, 9, 2, 0], [20, 9, 2, 0]]])
+    start = torch.tensor([[[1, 2, 0, 0], [7, 7, 1, 0], [8, 8, 1, 0], [9, 9, 1, 0]]])
+    told = [said((-2, 3), 1), said((12, -4), 3), said((1, 1), 2, PUT_BACK), said((1, 1), 2, ANEW)]
     places = moved(torch.stack(told)[None], last, start, FRAME)
-    assert places.tolist() == [[[1, 8, 1], [32, 26, 3], [8, 8, 2]]]
+    assert places.tolist() == [
+        [[1, 8, 1, GOES_ON], [32, 26, 3, GOES_ON], [8, 8, 2, PUT_BACK], [9, 9, 2, ANEW]]
+    ]
 
 
-@pytest.mark.parametrize("restart", [False, True])
-def test_an_actor_that_is_nowhere_stays_nowhere(restart: bool) -> None:
+@pytest.mark.parametrize("coming", COMINGS)
+def test_an_actor_that_is_nowhere_stays_nowhere(coming: int) -> None:
     last = torch.tensor([[[*NOWHERE]]])
-    told = said((3, 3), 2, restart=restart)[None, None]
-    assert torch.equal(moved(told, last, torch.tensor([[[4, 4, 0]]]), FRAME), last)
+    told = said((3, 3), 2, coming)[None, None]
+    assert torch.equal(moved(told, last, torch.tensor([[[4, 4, 0, 0]]]), FRAME), last)
+
+
+def test_everything_starts_anew_only_with_an_actor_that_is_put_back() -> None:
+    told = said((1, 0), 1)
+    told[sum(MOVES) + 1] = SURE
+    last = torch.tensor([[[3, 5, 0, 0]]])
+    assert moved(told[None, None], last, last, FRAME).tolist() == [[[4, 5, 1, GOES_ON]]]
 
 
 @pytest.mark.parametrize(
@@ -70,9 +81,9 @@ def test_an_actor_that_is_nowhere_stays_nowhere(restart: bool) -> None:
 def test_walls_hold_an_actor_in_the_frame_and_pits_in_its_last_row(
     place: tuple[int, int], move: tuple[int, int], held: tuple[int, int]
 ) -> None:
-    last = torch.tensor([[[*place, 0]]])
+    last = torch.tensor([[[*place, 0, GOES_ON]]])
     places = moved(said(move, 1)[None, None], last, torch.zeros_like(last), FRAME)
-    assert places.tolist() == [[[*held, 1]]]
+    assert places.tolist() == [[[*held, 1, GOES_ON]]]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +91,7 @@ def test_walls_hold_an_actor_in_the_frame_and_pits_in_its_last_row(
 )
 def test_a_glimpse_is_the_pixels_around_a_place_and_blank_outside(place: tuple[int, int]) -> None:
     pictures = torch.rand(2, *FRAME, 6)
-    places = torch.tensor([[[14, 20, 0], [*place, 3]], [[*place, 1], [5, 5, 0]]])
+    places = torch.tensor([[[14, 20, 0, 0], [*place, 3, 0]], [[*place, 1, 0], [5, 5, 0, 0]]])
     seen = glimpses(pictures, places)
     height, width = (last - first for first, last in GLIMPSE)
     assert seen.shape == (2, 2, GLIMPSE_CHANNELS, height, width)
@@ -103,8 +114,9 @@ def inputs(slots: int = 3, actors: int = 2) -> tuple[Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(5)
     shapes = (2, *FRAME, 6), (2, slots, TOKEN)
     pictures, actions = (torch.randn(shape, generator=generator) for shape in shapes)
-    trail = torch.randint(8, 20, (2, 3, actors, 3), generator=generator)
+    trail = torch.randint(8, 20, (2, 3, actors, len(NOWHERE)), generator=generator)
     trail[..., 2] %= DRAWINGS
+    trail[..., 3] %= len(COMINGS)
     return pictures, actions, trail
 
 
@@ -112,7 +124,7 @@ def inputs(slots: int = 3, actors: int = 2) -> tuple[Tensor, Tensor, Tensor]:
 def test_actors_are_followed_slot_by_slot(finder: Finder) -> None:
     pictures, actions, trail = inputs()
     places = finder(pictures, actions, trail)
-    assert places.shape == (2, 3, 2, 3)
+    assert places.shape == (2, 3, 2, len(NOWHERE))
     start, before, last = trail.unbind(1)
     for slot in range(3):
         said = finder.ask(glimpses(pictures, last), actions[:, slot], last, last - before)
@@ -133,8 +145,8 @@ def test_an_actor_that_is_nowhere_changes_nothing_for_others(finder: Finder) -> 
 @torch.no_grad()
 def test_what_is_said_is_the_same_wherever_it_happens(finder: Finder) -> None:
     pictures, actions, _ = inputs(slots=1)
-    last, moves = torch.tensor([14, 16, 1]).expand(2, 2, 3), torch.ones(2, 2, 3, dtype=torch.long)
-    aside = torch.tensor([0, 2 * CELL, 0])
+    last = torch.tensor([14, 16, 1, GOES_ON]).expand(2, 2, -1)
+    moves, aside = torch.ones_like(last), torch.tensor([0, 2 * CELL, 0, 0])
 
     def say(pictures: Tensor, last: Tensor) -> Tensor:
         return finder.ask(glimpses(pictures, last), actions[:, 0], last, moves)
@@ -158,58 +170,86 @@ def test_gradients_reach_every_weight_and_the_action(finder: Finder) -> None:
 
 @pytest.mark.parametrize(
     ("change", "cost", "wrong"),
-    [((0, 0, 0), 0, 0), ((1, 0, 0), SURE, 1), ((0, -1, 0), SURE, 1), ((0, 0, 1), SURE, 0)],
+    [
+        ((0, 0, 0, 0), 0, 0),
+        ((1, 0, 0, 0), SURE, 1),
+        ((0, -1, 0, 0), SURE, 1),
+        ((0, 0, 1, 0), SURE, 0),
+    ],
 )
 def test_what_is_right_costs_nothing_and_what_is_wrong_much(
-    change: tuple[int, int, int], cost: float, wrong: int
+    change: tuple[int, int, int, int], cost: float, wrong: int
 ) -> None:
-    before = torch.tensor([[9, 6, 0]])
-    places = torch.tensor([[7, 8, 2]]) + torch.tensor([change])
-    error, missed = errors(said((-2, 2), 2)[None], places, before, torch.zeros(1))
+    before = torch.tensor([[9, 6, 0, 0]])
+    places = torch.tensor([[7, 8, 2, 0]]) + torch.tensor([change])
+    error, missed = errors(said((-2, 2), 2)[None], places, before)
     assert error.item() == pytest.approx(cost, abs=1e-3)
     assert missed.item() == wrong
 
 
-def test_how_an_actor_moves_does_not_count_where_it_restarts() -> None:
-    before, places = torch.tensor([[9, 6, 0]]), torch.tensor([[0, 1, 2]])
-    told = said((5, 4), 2, restart=True)[None]
-    error, missed = errors(told, places, before, torch.ones(1))
-    assert (error.item(), missed.item()) == (pytest.approx(0, abs=1e-3), 0)
-    error, missed = errors(told, places, before, torch.zeros(1))
-    assert error.item() > SURE
-    assert missed.item() == 1
+@pytest.mark.parametrize(
+    ("coming", "costs"),
+    [
+        (GOES_ON, {PUT_BACK: SURE, ANEW: 2 * SURE}),
+        (PUT_BACK, {GOES_ON: 3 * SURE, ANEW: SURE}),
+        (ANEW, {GOES_ON: 3 * SURE, PUT_BACK: SURE}),
+    ],
+)
+def test_how_an_actor_moves_does_not_count_where_it_is_put_back(
+    coming: int, costs: dict[int, float]
+) -> None:
+    before, told = torch.tensor([[9, 6, 0, 0]]), said((5, 4), 2, coming)[None]
+    costs[coming] = 0.0
+    for came, cost in costs.items():
+        # It goes on otherwise than is said of it.
+        places = torch.tensor([[10, 5, 2, came]])
+        if came == coming == GOES_ON:
+            places[..., :2] = before[..., :2] + torch.tensor([5, 4])
+        error, missed = errors(told, places, before)
+        assert error.item() == pytest.approx(cost, abs=1e-3), (coming, came)
+        assert missed.item() == float(came != coming)
 
 
 def test_every_actor_has_errors_of_its_own() -> None:
-    before, places = torch.tensor([[9, 6, 0], [9, 6, 0]]), torch.tensor([[10, 6, 1], [9, 7, 1]])
+    before = torch.tensor([[9, 6, 0, 0], [9, 6, 0, 0]])
+    places = torch.tensor([[10, 6, 1, 0], [9, 7, 1, 0]])
     told = torch.stack([said((1, 0), 1), said((1, 0), 1)])
-    error, missed = errors(told, places, before, torch.zeros(2))
+    error, missed = errors(told, places, before)
     assert error.tolist() == pytest.approx([0, 2 * SURE], abs=1e-3)
     assert missed.tolist() == [0, 1]
 
 
-def test_what_is_said_comes_apart_into_moves_restart_and_drawings() -> None:
-    rows, columns, restart, drawings = split(said((-3, 2), 1, restart=True))
+def test_what_is_said_comes_apart_into_moves_coming_and_drawings() -> None:
+    rows, columns, coming, drawings = split(said((-3, 2), 1, PUT_BACK))
     assert (rows.argmax() - REACH_PX[0], columns.argmax() - REACH_PX[1]) == (-3, 2)
-    assert (restart.item(), drawings.argmax().item(), len(drawings)) == (SURE, 1, DRAWINGS)
+    assert coming.tolist() == [SURE, -SURE]
+    assert (drawings.argmax().item(), len(drawings)) == (1, DRAWINGS)
 
 
-def test_the_player_has_restarted_where_it_came_further_than_anything_moves() -> None:
-    before = torch.tensor([[20, 20, 0], [5, 5, 1]]).expand(5, -1, -1)
-    moves = [(0, 0), REACH_PX, (-REACH_PX[0], REACH_PX[1]), (REACH_PX[0] + 1, 0), (0, -9)]
-    after = before + torch.tensor([[[*move, 0], [30, 30, 0]] for move in moves])
-    assert restarts(before, torch.stack([after, after], 1)).tolist() == [
-        [0, 0], [0, 0], [0, 0], [1, 0], [1, 0],
+@pytest.fixture
+def places() -> Tensor:
+    """Of two actors in three frames: one there, both, none."""
+    ways = [
+        [(4, 6), NOWHERE[:2]], [(0, -MIDDLE[1]), (8, 1)], [NOWHERE[:2], NOWHERE[:2]],
     ]  # fmt: skip
+    return torch.tensor([[[[*place, 1, GOES_ON] for place in frame] for frame in ways]])
 
 
-def test_marks_are_at_the_top_middle_of_places_and_none_is_outside() -> None:
-    places = torch.tensor(
-        [[[[4, 6, 0], [*NOWHERE]], [[0, -MIDDLE[1], 0], [8, 1, 2]], [[*NOWHERE], [*NOWHERE]]]]
-    )
+def test_marks_are_at_the_top_middle_of_places_and_none_is_outside(places: Tensor) -> None:
     marks = mark(places, torch.Size(GRID))
     assert marks.shape == (1, 3, CELL**2, *GRID)
     assert marks.sum((2, 3, 4)).tolist() == [[1, 2, 0]]
     pixels = torch.nn.functional.pixel_shuffle(marks[0], CELL)[:, 0]
     assert pixels[0].nonzero().tolist() == [[4, 6 + MIDDLE[1]]]
     assert pixels[1].nonzero().tolist() == [[0, 0], [8, 1 + MIDDLE[1]]]
+
+
+def test_a_box_is_where_a_drawing_may_have_pixels_as_far_as_it_is_in_the_frame(
+    places: Tensor,
+) -> None:
+    boxes = box(places[:, :, :1], torch.Size(GRID))
+    pixels = torch.nn.functional.pixel_shuffle(boxes[0], CELL)[:, 0]
+    expected = torch.zeros(3, *FRAME)
+    expected[0, 4 : 4 + CastConfig.height, 6 : 6 + CastConfig.width] = 1
+    expected[1, : CastConfig.height, : CastConfig.width - MIDDLE[1]] = 1
+    assert torch.equal(pixels, expected)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from world_model.cast import NOWHERE
+from world_model.cast import GOES_ON, NOWHERE
 from world_model.network.codec import LATENT_SCALE, VALUES
 from world_model.network.painter import CELL, PIXELS, SOURCE_BIAS, SOURCES, Laid, Painter, lay
 
@@ -37,7 +37,7 @@ def latents_of(painter: Painter, image: Tensor) -> Tensor:
 
 def nobody(slots: int = 1) -> Laid:
     """A cast of whom none is to be seen."""
-    places = torch.tensor(NOWHERE).expand(1, slots, 3, 3)
+    places = torch.tensor(NOWHERE).expand(1, slots, 3, -1)
     return laid(torch.ones(1, 2, 4, HEIGHT, WIDTH), places)
 
 
@@ -107,7 +107,7 @@ def test_every_slot_is_painted_from_the_one_before(painter: Painter) -> None:
 
 def test_where_actors_stand_in_the_first_frame_the_scenery_is_offered(painter: Painter) -> None:
     sink, scenery = torch.rand(2, 1, 3, 16, 16)
-    first = laid(torch.ones(1, 1, 4, HEIGHT, WIDTH), torch.tensor([[[[6, 5, 0]]]]))
+    first = laid(torch.ones(1, 1, 4, HEIGHT, WIDTH), torch.tensor([[[[6, 5, 0, GOES_ON]]]]))
     offered = painter.sources(latents_of(painter, scenery), latents_of(painter, sink), first)
     expected = sink.clone()
     expected[..., 6 : 6 + HEIGHT, 5 : 5 + WIDTH] = scenery[..., 6 : 6 + HEIGHT, 5 : 5 + WIDTH]
@@ -129,7 +129,7 @@ def test_around_what_changes_all_is_kept_to_the_bit(painter: Painter) -> None:
     said = told(painter, 4)
     source(said, SCENERY)[:, :, 5, 1, 2] = SURE
     source(said, SINK)[:, :, :, 3, 0] = SURE
-    cast, places = some_cast(), torch.tensor([[[[0, 0, 1]]]])
+    cast, places = some_cast(), torch.tensor([[[[0, 0, 1, GOES_ON]]]])
     painted = painter(said, previous, sources(painter, sink, scenery), laid(cast, places))[:, 0]
     apart = (painted != previous).any(1)[0]
     changed = {(0, 0), (1, 0), (1, 2), (3, 0)}
@@ -142,7 +142,7 @@ def test_a_drawing_is_laid_where_its_actor_is_and_cut_at_the_edges(
 ) -> None:
     image, cast = torch.rand(1, 3, 16, 16), some_cast()
     previous = latents_of(painter, image)
-    places = torch.tensor([[[[top, left, 1]]]])
+    places = torch.tensor([[[[top, left, 1, GOES_ON]]]])
     painted = painter(
         told(painter, 4), previous, sources(painter, previous, previous), laid(cast, places)
     )[:, 0]
@@ -155,18 +155,18 @@ def test_the_first_actor_covers_the_others_and_of_these_a_later_one_those_before
 ) -> None:
     image, cast = torch.rand(1, 3, 16, 16), some_cast()
     previous = latents_of(painter, image)
-    places = [[4, 5, 0], [3, 4, 1], [5, 5, 2]]
+    places = [[4, 5, 0, GOES_ON], [3, 4, 1, GOES_ON], [5, 5, 2, GOES_ON]]
     said = told(painter, 4)
     over = laid(cast, torch.tensor([[places]]))
     painted = painter(said, previous, sources(painter, previous, previous), over)[:, 0]
-    for top, left, drawing in (places[1], places[2], places[0]):
+    for top, left, drawing, _ in (places[1], places[2], places[0]):
         drawn(image, cast[0, drawing], top, left)
     torch.testing.assert_close(painted, latents_of(painter, image), atol=1e-5, rtol=1e-4)
 
 
 def test_a_pixel_is_covered_by_the_player_or_by_another() -> None:
     cast = torch.ones(1, 2, 4, HEIGHT, WIDTH)
-    over = laid(cast, torch.tensor([[[[4, 5, 0], [6, 6, 1], [*NOWHERE]]]]))
+    over = laid(cast, torch.tensor([[[[4, 5, 0, 0], [6, 6, 1, 0], [*NOWHERE]]]]))
     player, others = (F.pixel_shuffle(part[0], CELL)[0, 0] for part in over[1:])
     expected = torch.zeros(2, 16, 16)
     expected[1, 6 : 6 + HEIGHT, 6 : 6 + WIDTH] = 1
@@ -182,7 +182,7 @@ def test_sources_are_not_laid_over_actors(painter: Painter) -> None:
     said = told(painter, 4)
     source(said, SINK)[:] = SURE
     previous, *given = (latents_of(painter, image) for image in images)
-    over = laid(cast, torch.tensor([[[[6, 5, 0]]]]))
+    over = laid(cast, torch.tensor([[[[6, 5, 0, GOES_ON]]]]))
     painted = painter(said, previous, sources(painter, *given), over)[:, 0]
     expected = images[1].clone()
     drawn(expected, cast[0, 0], 6, 5)
@@ -194,7 +194,7 @@ def test_every_slot_has_its_actors_at_their_own_places(painter: Painter) -> None
     cast = torch.ones(1, 1, 4, HEIGHT, WIDTH)
     said = told(painter, 4, slots=2)
     source(said, SCENERY)[:] = SURE  # so that an actor leaves nothing behind
-    places = torch.tensor([[[[0, 0, 0], [8, 12, 0]], [[8, 8, 0], [*NOWHERE]]]])
+    places = torch.tensor([[[[0, 0, 0, 0], [8, 12, 0, 0]], [[8, 8, 0, 0], [*NOWHERE]]]])
     painted = painter(said, scenery, sources(painter, scenery, scenery), laid(cast, places))
     differs = (painted - scenery[:, None]).abs().amax(2) > 1e-3
     assert differs[0, 0].nonzero().tolist() == [[0, 0], [1, 0], [2, 3], [3, 3]]
@@ -230,11 +230,11 @@ def test_the_right_sources_of_a_pixel_are_as_unlikely_as_the_share_that_they_got
     before[..., :8, :] += 1  # a coin in the upper half: the sink shows it, too
     frames = latents_of(painter, before), latents_of(painter, before), latents_of(painter, scenery)
     said = torch.zeros(1, 2, painter.channels, 4, 4)
-    cast, places = torch.ones(1, 1, 4, HEIGHT, WIDTH), torch.zeros(1, 2, 1, 3).long()
+    cast, places = torch.ones(1, 1, 4, HEIGHT, WIDTH), torch.zeros(1, 2, 1, len(NOWHERE)).long()
     painter.train()(said, frames[0], sources(painter, *frames[1:]), laid(cast, places))
     kept_then_taken = torch.stack([frames[0], frames[2]], 1)
     surprise = F.pixel_shuffle(
-        painter.surprise(kept_then_taken, frames[0], torch.zeros(1, 2))[0], CELL
+        painter.surprise(kept_then_taken, frames[0], torch.zeros(1, 2, dtype=torch.bool))[0], CELL
     )[:, 0]
     expected = torch.zeros(2, 16, 16)
     expected[0, :8] = -np.log(2 / 3)  # as it was, or as in the sink
@@ -243,7 +243,7 @@ def test_the_right_sources_of_a_pixel_are_as_unlikely_as_the_share_that_they_got
     torch.testing.assert_close(surprise, expected)
 
 
-def test_where_the_player_restarts_all_that_the_sink_shows_is_to_come_from_it(
+def test_where_everything_starts_anew_all_that_the_sink_shows_is_to_come_from_it(
     painter: Painter,
 ) -> None:
     sink, target = latents_of(painter, torch.rand(1, 3, 16, 16)), torch.zeros(1, 3, 16, 16)
@@ -252,7 +252,7 @@ def test_where_the_player_restarts_all_that_the_sink_shows_is_to_come_from_it(
     said = torch.zeros(1, 2, painter.channels, 4, 4)
     painter.train()(said, target, sources(painter, sink, sink), nobody(2))
     twice = target[:, None].expand(-1, 2, -1, -1, -1)
-    surprise = painter.surprise(twice, target, torch.tensor([[0.0, 1.0]]))[0]
+    surprise = painter.surprise(twice, target, torch.tensor([[False, True]]))[0]
     expected = torch.zeros(2, PIXELS, 4, 4)
     expected[0, :, :, 2:] = -np.log(1 / 3)  # as it was
     expected[1] = -np.log(1 / 3)  # as in the sink, or where that shows another, as it was
@@ -262,7 +262,8 @@ def test_where_the_player_restarts_all_that_the_sink_shows_is_to_come_from_it(
 def test_what_no_source_shows_surprises_nobody(painter: Painter) -> None:
     previous, sink, scenery, target = torch.randn(4, 1, VALUES, 4, 4)
     painter.train()(told(painter, 4), previous, sources(painter, sink, scenery), nobody())
-    assert not painter.surprise(target[:, None], previous, torch.zeros(1, 1)).any()
+    never = torch.zeros(1, 1, dtype=torch.bool)
+    assert not painter.surprise(target[:, None], previous, never).any()
 
 
 def test_a_wrong_source_that_has_all_of_a_pixel_can_still_be_unlearned(painter: Painter) -> None:
@@ -274,7 +275,7 @@ def test_a_wrong_source_that_has_all_of_a_pixel_can_still_be_unlearned(painter: 
     (by_error,) = torch.autograd.grad((painted[:, 0] - previous).square().mean(), said)
     assert by_error.abs().max() < 1e-12
     painted = painter(said, previous, sources(painter, sink, scenery), nobody())
-    surprise = painter.surprise(previous[:, None], previous, torch.zeros(1, 1))
+    surprise = painter.surprise(previous[:, None], previous, torch.zeros(1, 1, dtype=torch.bool))
     (by_choice,) = torch.autograd.grad(surprise.sum(), said)
     torch.testing.assert_close(source(by_choice, SCENERY), torch.ones(1, 1, PIXELS, 4, 4))
 

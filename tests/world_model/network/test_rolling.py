@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from world_model.actions import MARKS
+from world_model.cast import COMINGS, NOWHERE
 from world_model.config import WorldConfig
 from world_model.network.attention import Memory
 from world_model.network.dit import RollingDiT, StepOutput
@@ -96,7 +97,7 @@ def begin(out: RollOut, config: WorldConfig) -> dict[str, Tensor]:
         "cast": torch.rand(BATCH, cast.drawings, 4, cast.height, cast.width),
         "scenery": torch.randn(BATCH, *latent),
         "frames": torch.randn(BATCH, count, *latent),
-        "trail": torch.randint(0, 20, (BATCH, count, cast.actors, 3)),
+        "trail": torch.randint(0, 20, (BATCH, count, cast.actors, len(NOWHERE))) % len(COMINGS),
         "actions": torch.randn(BATCH, count, len(config.buttons) + MARKS),
         "plan": torch.randn(BATCH, config.window.slots - 1, *latent),
         "noises": torch.randn(count, BATCH, 1 + config.window.slots, *config.seen_shape),
@@ -177,8 +178,9 @@ def test_the_trail_is_where_actors_were_at_the_start_and_in_the_two_last_frames(
 ) -> None:
     out = RollOut(RollingStep(dit), BATCH, CPU)
     given = begin(out, tiny)
-    told = torch.randint(0, 20, (3, BATCH, tiny.window.slots, tiny.cast.actors, 3))
+    told = torch.randint(0, 20, (3, BATCH, tiny.window.slots, tiny.cast.actors, len(NOWHERE)))
     told[..., 2] %= tiny.cast.drawings
+    told[..., 3] %= len(COMINGS)
     for places in told:
         out.tick(given["actions"][:, 0], out.noise(), places)
     start, last = given["trail"][:, 0], told[2, :, 0]
@@ -266,7 +268,7 @@ def test_playing_a_window_is_a_tick_under_its_first_key(tiny: WorldConfig, dit: 
     other.start(**given)
     slots = tiny.window.slots
     keys = given["actions"][:, :1].expand(-1, slots, -1)
-    places = torch.zeros(BATCH, slots, tiny.cast.actors, 3, dtype=torch.int64)
+    places = torch.zeros(BATCH, slots, tiny.cast.actors, len(NOWHERE), dtype=torch.int64)
     torch.manual_seed(0)
     x0 = out.play(keys, places)
     torch.manual_seed(0)
@@ -289,7 +291,7 @@ def test_frame_by_frame_draws_each_from_noise_at_all_levels_of_the_window(
 
     monkeypatch.setattr(dit, "step", traced)
     keys = torch.randn(BATCH, slots, len(tiny.buttons) + MARKS)
-    places = torch.zeros(BATCH, slots, tiny.cast.actors, 3, dtype=torch.int64)
+    places = torch.zeros(BATCH, slots, tiny.cast.actors, len(NOWHERE), dtype=torch.int64)
     x0 = out.play(keys, places)
     assert FrameByFrame.ticks_a_window(tiny.window) == slots
     assert len(calls) == slots * slots

@@ -34,10 +34,10 @@ def test_every_game_is_cropped_at_its_own_corner() -> None:
 
 def test_places_are_seen_from_the_corner_of_their_games_crop() -> None:
     px = TOKEN_CELLS * CELL
-    places = torch.tensor([[[7, 9, 2], [40, 3, 1]], [[7, 9, 2], [-1, 60, 0]]])
+    places = torch.tensor([[[7, 9, 2, 0], [40, 3, 1, 0]], [[7, 9, 2, 1], [-1, 60, 0, 0]]])
     seen = crop_places(places, torch.tensor([[0, 0], [1, 2]]))
     assert seen[0].tolist() == places[0].tolist()
-    assert seen[1].tolist() == [[7 - px, 9 - 2 * px, 2], [-1 - px, 60 - 2 * px, 0]]
+    assert seen[1].tolist() == [[7 - px, 9 - 2 * px, 2, 1], [-1 - px, 60 - 2 * px, 0, 0]]
     several = crop_places(places[:, None, None], torch.tensor([[0, 0], [1, 2]]))
     assert torch.equal(several[:, 0, 0], seen)
 

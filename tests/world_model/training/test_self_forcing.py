@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from world_model.cast import COMINGS, NOWHERE
 from world_model.config import WorldConfig
 from world_model.network.dit import TOKEN_CELLS, RollingDiT
 from world_model.network.rolling import FrameByFrame, RollingStep, RollOut
@@ -118,7 +119,7 @@ def test_what_is_adopted_goes_on_as_if_it_had_played_here(
         cast = tiny.cast
         out.start(torch.rand(batch, cast.drawings, 4, cast.height, cast.width),
                   torch.randn(batch, *size), torch.randn(batch, count, *size),
-                  torch.randint(0, 9, (batch, count, cast.actors, 3)) % cast.drawings,
+                  torch.randint(0, 9, (batch, count, cast.actors, len(NOWHERE))) % len(COMINGS),
                   torch.randn(batch, count, 6),
                   torch.randn(batch, slots - 1, *size),
                   out.noise(count))  # fmt: skip

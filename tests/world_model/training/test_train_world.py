@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from world_model.actions import MARKS
+from world_model.cast import ANEW, PUT_BACK
 from world_model.config import WindowConfig, WorldConfig
 from world_model.errors import DataError
 from world_model.schedule import staircase
 from world_model.training import train_world
+from world_model.training.clips import CLIP_FRAMES, CLIP_TICKS, RESTART_SHARE, ClipChooser
 from world_model.training.device import Compute
 from world_model.training.dream_sheet import SHEET_TICKS, SHEET_WORLDS
 from world_model.training.footage import Footage
@@ -56,10 +58,10 @@ class Traced(WorldTask):
 
     def _errors(
         self, x0: Tensor, target: Tensor, moved: Tensor, keep: Tensor, previous: Tensor,
-        again: Tensor,
+        anew: Tensor,
     ) -> dict[str, Tensor]:  # fmt: skip
-        self.graded.append({"target": target, "moved": moved, "keep": keep, "again": again})
-        return super()._errors(x0, target, moved, keep, previous, again)
+        self.graded.append({"target": target, "moved": moved, "keep": keep, "anew": anew})
+        return super()._errors(x0, target, moved, keep, previous, anew)
 
     def _hide(self, clean_actions: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
         return clean_actions, keys
@@ -228,6 +230,23 @@ def test_in_half_of_the_clips_or_more_the_key_changes_at_a_window(make: Any) -> 
         clean = task.clip["clean_actions"][:, -task.clip["actions"].shape[1] :]
         changed += int((task.clip["actions"][:, :, 0] != clean).any(-1).any(-1).sum())
     assert changed >= 10 * BATCH // 2
+
+
+def test_in_some_clips_a_player_comes_back_alone_and_in_as_many_with_everything(
+    data: Footage,
+) -> None:
+    places, came = data.places.copy(), {PUT_BACK: (0, 15), ANEW: (2, 13)}
+    for how, (episode, tick) in came.items():
+        places[episode, tick, 0, 0, 3] = how
+    for episode, tick in came.values():
+        late = tick - CLIP_FRAMES + np.arange(CLIP_TICKS)
+        shares = []
+        for footage in (data, replace(data, places=places)):
+            choose = ClipChooser(footage, CLIP_TICKS)
+            episodes, starts = choose(np.random.default_rng(0), CLIP_FRAMES, 4000)
+            shares.append(((episodes == episode) & np.isin(starts, late)).mean())
+        by_chance, of_all = shares
+        assert of_all - by_chance == pytest.approx(RESTART_SHARE, abs=0.03)
 
 
 def test_roll_outs_begin_at_their_step_and_take_turns_with_held_branches(make: Any) -> None:
