@@ -131,6 +131,15 @@ def test_a_world_can_begin_with_the_weights_of_a_bundle(workshop: Workshop) -> N
     assert apart < 0.05, "one step from where the other run ended"
 
 
+def test_a_world_of_one_slot_plays_any_scene(workshop: Workshop) -> None:
+    out = workshop.root / "one_slot"
+    workshop.train(out, "--slots", "1", "--steps", "1")
+    assert load_checkpoint(out)[1]["config"]["window"]["slots"] == 1
+    runs, bundle = ("--world", out, "--finder", workshop.finder), workshop.root / "worlds" / "swift"
+    workshop.make("export", *runs, "--name", "swift", "--out", bundle, "--ticks", "4")
+    assert workshop.play("swift", "--ticks", "3", "--world", "swift")["world"] == "swift"
+
+
 def test_a_finder_can_begin_with_the_weights_of_a_bundle(workshop: Workshop) -> None:
     out = workshop.root / "tuned_finder"
     workshop.train_finder(out, "--from", workshop.bundle, "--steps", "1")

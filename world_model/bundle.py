@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,10 @@ def read_config(directory: Path) -> WorldConfig:
     """Read a bundle's config; raises WorldError naming the file and the cure."""
     path = directory / CONFIG_FILE
     if not directory.is_dir():
-        raise WorldError(f"{directory}: no such world; `rollplay export` makes one")
+        there = [path.parent.name for path in directory.parent.glob(f"*/{CONFIG_FILE}")]
+        near = get_close_matches(directory.name, there, 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise WorldError(f"{directory}: no such world; {hint}`rollplay export` makes one")
     try:
         return WorldConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:

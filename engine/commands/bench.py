@@ -14,11 +14,12 @@ import click
 from engine.commands.compare import margin_option, print_ratios
 from engine.commands.errors import told_to_the_user
 from engine.commands.gpu_report import write_gpu_report
-from engine.commands.options import backends_option, json_option, threads_option
+from engine.commands.options import backends_option, json_option, threads_option, world_option
 from engine.commands.parts import BackendOptions, Parts
 
 if TYPE_CHECKING:
     from engine.loop import World
+    from games.scene import Scene
 
 
 @click.command()
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 )
 @margin_option
 @threads_option
+@world_option
 @json_option
 @click.pass_obj
 def bench(
@@ -56,6 +58,7 @@ def bench(
     rounds: int,
     fail_if_slower: float | None,
     threads: int | None,
+    world: str | None,
     as_json: bool,
 ) -> None:
     """Measure SCENE's tick on several backends, in turn, each in a process of its own.
@@ -70,10 +73,11 @@ def bench(
             return
         if vs is not None:
             own = ["--threads", str(threads)] if threads else []
+            own += ["--world", world] if world else []
             ratios = _versus(vs, [scene, "--headless", "--ticks", str(ticks), *own], rounds)
             print_ratios(ratios, fail_if_slower, as_json=as_json)
             return
-        document = _side_by_side(parts, scene, backends, ticks, rounds, threads)
+        document = _side_by_side(parts, parts.scene(scene, world), backends, ticks, rounds, threads)
         click.echo(json.dumps(document) if as_json else _table(document))
 
 
@@ -94,7 +98,12 @@ def _versus(vs: str, arguments: Sequence[str], rounds: int) -> Any:
 
 
 def _side_by_side(
-    parts: Parts, scene: str, backends: Sequence[str], ticks: int, rounds: int, threads: int | None
+    parts: Parts,
+    scene: Scene,
+    backends: Sequence[str],
+    ticks: int,
+    rounds: int,
+    threads: int | None,
 ) -> dict[str, Any]:
     from tqdm import tqdm
 
@@ -103,13 +112,12 @@ def _side_by_side(
     from engine.profiling.peaks import peak_gflops
     from games.scene import start_frames
 
-    checked = parts.scene(scene)
-    load = partial(_load, parts.load_world, checked.world, threads)
-    start = partial(start_frames, checked)
+    load = partial(_load, parts.load_world, scene.world, threads)
+    start = partial(start_frames, scene)
     with tqdm(total=len(backends) * rounds, desc="bench", unit="turn", dynamic_ncols=True) as bar:
         sides = measure(load, start, backends, ticks=ticks, rounds=rounds, done=bar.update)
     peak = peak_gflops()
-    work = _gflop(checked.world)
+    work = _gflop(scene.world)
     named = {side.backend: side.document(work, peak) for side in sides}
     return {**named, "environment": {**environment(), "peak_gflops": round(peak, 1)}}
 

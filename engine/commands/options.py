@@ -40,6 +40,9 @@ backend_option = click.option(
     help="What runs the world; all but the default are extras. `auto`: the fastest that can be "
     "had here, measured for two seconds, then remembered.",
 )
+world_option = click.option(
+    "--world", help="World to play it in, a bundle's name or its directory [default: the scene's]."
+)
 threads_option = click.option(
     "--threads",
     type=click.IntRange(min=1),

@@ -6,7 +6,7 @@ Imports nothing heavy until it is called for.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,8 +62,9 @@ class Parts:
     load_world: Callable[[str, BackendOptions], World] = load_shipped_world
     clock: Clock = field(default_factory=SystemClock)
 
-    def scene(self, name_or_path: str) -> Scene:
-        """Find and load a scene."""
+    def scene(self, name_or_path: str, world: str | None = None) -> Scene:
+        """Find and load a scene, to be played in its own world or another."""
         from games.scene import resolve_scene
 
-        return self.load_scene(resolve_scene(name_or_path))
+        scene = self.load_scene(resolve_scene(name_or_path))
+        return scene if world is None else replace(scene, world=world)

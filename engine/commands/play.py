@@ -13,6 +13,7 @@ from engine.commands.options import (
     fps_option,
     seed_option,
     threads_option,
+    world_option,
 )
 from engine.commands.parts import BackendOptions, Parts
 
@@ -35,6 +36,7 @@ from engine.commands.parts import BackendOptions, Parts
 @fps_option
 @backend_option
 @threads_option
+@world_option
 @click.option(
     "--scale",
     type=click.IntRange(1, 12),
@@ -59,6 +61,7 @@ def play(
     fps: int | None,
     backend: str,
     threads: int | None,
+    world: str | None,
     scale: int | None,
     out: Path | None,
 ) -> None:
@@ -86,6 +89,6 @@ def play(
             backend=BackendOptions(backend=backend, threads=threads),
             out=out,
         )
-        report = put_on(parts.scene(scene), plan, parts)
+        report = put_on(parts.scene(scene, world), plan, parts)
         for line in filter(None, (report.summary(), report.advice())):
             click.echo(line, err=True)

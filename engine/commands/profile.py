@@ -26,6 +26,7 @@ from engine.commands.options import (
     json_option,
     seed_option,
     threads_option,
+    world_option,
 )
 from engine.commands.pacing import pacing
 from engine.commands.parts import BackendOptions, Parts
@@ -61,6 +62,7 @@ def _file_option(name: str, description: str) -> Callable[[Command], Command]:
 @fps_option
 @backend_option
 @threads_option
+@world_option
 @click.option(
     "--hud",
     type=click.Choice(HUD_MODES),
@@ -89,6 +91,7 @@ def profile_scene(
     fps: int | None,
     backend: str,
     threads: int | None,
+    world: str | None,
     hud: str,
     operators: bool,
     jsonl: Path | None,
@@ -106,7 +109,7 @@ def profile_scene(
         from engine.commands.stage import Plan, put_on
         from engine.errors import DisplayError
 
-        checked = parts.scene(scene)
+        checked = parts.scene(scene, world)
         if seconds is not None:
             ticks = max(2, round(seconds * (fps or checked.fps)))
         plan = Plan(

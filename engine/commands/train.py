@@ -35,6 +35,7 @@ def world(
     data: Path,
     out: Path,
     beginning: Path | None,
+    slots: int,
     steps: int | None,
     device: str | None,
     seed: int,
@@ -43,7 +44,10 @@ def world(
     from world_model.training.stages import train_world
 
     with told_to_the_user():
-        train_world(preset, data, out, steps=steps, device=device, seed=seed, beginning=beginning)
+        train_world(
+            preset, data, out,
+            slots=slots, steps=steps, device=device, seed=seed, beginning=beginning,
+        )  # fmt: skip
     click.echo(f"{out}: world trained")
 
 
@@ -55,6 +59,7 @@ def teacher(
     data: Path,
     out: Path,
     beginning: Path | None,
+    slots: int,
     steps: int | None,
     device: str | None,
     seed: int,
@@ -67,8 +72,8 @@ def teacher(
 
     with told_to_the_user():
         train_world(
-            preset, data, out,
-            teacher=True, steps=steps, device=device, seed=seed, beginning=beginning,
+            preset, data, out, teacher=True,
+            slots=slots, steps=steps, device=device, seed=seed, beginning=beginning,
         )  # fmt: skip
     click.echo(f"{out}: teacher trained")
 

@@ -41,11 +41,20 @@ run_seed_option = click.option(
 )
 
 
+slots_option = click.option(
+    "--slots",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Frames in flight. One takes half of the time of three, and sees nothing coming.",
+)
+
+
 def run_options(out: str) -> Callable[[Command], Command]:
     """Return the options of a training run on a recording, whose directory is `out` if not told."""
     options = (
-        preset_option, data_option, out_option(out), from_option, steps_option, device_option,
-        run_seed_option,
+        preset_option, data_option, out_option(out), from_option, slots_option, steps_option,
+        device_option, run_seed_option,
     )  # fmt: skip
 
     def decorated(command: Command) -> Command:

@@ -237,6 +237,20 @@ def test_recorded_frames_hold_what_the_world_drew(parts: Parts, tmp_path: Path) 
     assert np.unique(pygame.surfarray.array3d(surface)).size > 2
 
 
+@pytest.mark.parametrize("command", ["play", "profile"])
+def test_a_scene_can_be_played_in_another_world(parts: Parts, command: str) -> None:
+    loaded = []
+
+    def load(name: str, options: object) -> FakeWorld:
+        loaded.append(name)
+        return FakeWorld()
+
+    arguments = (command, "meadow", "--headless", "--ticks", "2")
+    for more in ((), ("--world", "caverns")):
+        assert run(replace(parts, load_world=load), *arguments, *more).exit_code == 0
+    assert loaded == ["platformer", "caverns"]
+
+
 def test_a_scenes_sink_reaches_the_world(parts: Parts, tmp_path: Path) -> None:
     world, scene = FakeWorld(), tmp_path / "anchored.yaml"
     text = (SCENES / "meadow.yaml").read_text(encoding="utf-8")

@@ -429,6 +429,14 @@ def test_a_missing_world_or_config_says_what_makes_one(tmp_path: Path) -> None:
         read_config(tmp_path)
 
 
+def test_a_missing_world_is_told_with_the_nearest_name(tmp_path: Path) -> None:
+    for name in ("caverns", "cavern"):
+        (tmp_path / name).mkdir()
+    write_config(tmp_path / "caverns", "{}")  # the other holds no world
+    with pytest.raises(WorldError, match=r"no such world; did you mean caverns\?"):
+        read_config(tmp_path / "cavrens")
+
+
 def test_the_stages_of_a_tick_are_marked_in_their_order(
     world: RollingWorld, start: NDArray[np.uint8]
 ) -> None:

@@ -38,20 +38,21 @@ def train_world(
     out: Path,
     *,
     teacher: bool = False,
+    slots: int = WindowConfig.slots,
     steps: int | None = None,
     device: str | None = None,
     seed: int = 0,
     beginning: Path | None = None,
 ) -> None:
-    """Train a world, or a teacher, on a recording into `out`; it begins as `beginning`, a bundle
-    or a run, if not anew."""
+    """Train a world, or a teacher, of so many slots on a recording into `out`; it begins as
+    `beginning`, a bundle or a run, if not anew."""
     size = PRESETS[preset]
     run = size.world if beginning is None else _gentler(size.world)
     if teacher:
         whole = size.distill.teacher
         run = replace(run, plan=whole if beginning is None else _gentler_plan(whole))
     run = replace(run, plan=_plan(run.plan, steps, seed))
-    _train_world(size, WindowConfig(), run, data, out, device, beginning, teacher=teacher)
+    _train_world(size, WindowConfig(slots), run, data, out, device, beginning, teacher=teacher)
 
 
 @dataclass(frozen=True)
