@@ -26,8 +26,8 @@ left corner, the drawing's number in the cast, and how the actor came there."""
 ALIKE: Final = 0.75
 """Share of a drawing's pixels that must be seen, as another actor may be in front of it."""
 APART_PX: Final = 4
-WHOLE: Final = 0.99
-"""An actor is seen whole, if more than this share of it is."""
+AWAY_COST: Final = 0.01
+"""A pixel from where an actor is expected is worth so much of what is seen of it."""
 NEAR_PX: Final = 2
 """So far from where it is expected an actor is looked for."""
 _OUTSIDE: Final = -1
@@ -56,9 +56,9 @@ def follow(frames: NDArray[np.uint8], cast: NDArray[np.float32], config: CastCon
     """Find actors in true frames (K, H, W, 3) of consecutive ticks; returns (K, A, 4).
 
     In the first as `locate` does. Each keeps its row; one that others hide is taken to go on as it
-    went. Its row then comes before theirs, as the painter lays later ones over it.
+    went.
     """
-    places, whole = [locate(frames[0], cast, config)], np.ones(config.actors, np.bool_)
+    places = [locate(frames[0], cast, config)]
     for frame in frames[1:]:
         last = places[-1]
         expected = 2 * last - places[-2] if len(places) > 1 else last
@@ -70,13 +70,12 @@ def follow(frames: NDArray[np.uint8], cast: NDArray[np.float32], config: CastCon
         while rows:
             sights = {row: _seen_near(others, *expected[row, :2].tolist()) for row in rows}
             row = max(rows, key=lambda row: sights[row][0])
-            share, (top, left, drawing) = sights[row]
+            _, (top, left, drawing) = sights[row]
             after[row] = top, left, drawing + config.player_drawings, GOES_ON
-            whole[row] = share > WHOLE
             others[:, top, left + CUT_PX] = 0  # nobody else is right there
             rows.remove(row)
         places.append(after)
-    return np.stack(places)[:, [0, *(1 + np.argsort(whole[1:], kind="stable"))]]
+    return np.stack(places)
 
 
 def _seen_near(
@@ -94,7 +93,7 @@ def _seen_near(
     )
     near = alike[:, rows[:, None], columns]
     away = np.maximum(np.abs(rows - row)[:, None], np.abs(columns - column))
-    shares = near - away * (1 - WHOLE)
+    shares = near - away * AWAY_COST
     drawing, below, beside = (int(i) for i in np.unravel_index(shares.argmax(), shares.shape))
     if near[drawing, below, beside] >= ALIKE:
         row, column = int(rows[below]), int(columns[beside])

@@ -76,11 +76,13 @@ class Renderer:
         _tiled(out)[level, row, :, column] = _tiled(self._coins)[level, row, :, column]
 
     def _draw_enemies(self, state: State, out: Frames) -> None:
-        alive = self._enemy_alive
-        level = np.nonzero(alive)[0]
-        x = state.enemy_x[alive]
-        facing = sprites.facing_index(state.enemy_dir[alive])
-        self._blit(self._enemy[sprites.enemy_frame(x), facing], level, x, state.enemy_y[alive], out)
+        """Draw one over the other from the left on, so that who is in front can be seen."""
+        facing = sprites.facing_index(state.enemy_dir)
+        alive = np.nonzero(self._enemy_alive)
+        order = np.lexsort([of[alive] for of in (facing, state.enemy_y, state.enemy_x)])
+        level, number = (index[order] for index in alive)
+        x, y = state.enemy_x[level, number], state.enemy_y[level, number]
+        self._blit(self._enemy[sprites.enemy_frame(x), facing[level, number]], level, x, y, out)
 
     def _draw_heroes(self, state: State, out: Frames) -> None:
         art = self._hero[sprites.hero_pose(state), sprites.facing_index(state.facing)]

@@ -12,10 +12,12 @@ from games.platformer.level import FRAME, TILE, Level, Levels, parse_level
 from games.platformer.physics import State, initial
 from games.platformer.render import HERO_LEFT_PX, Renderer
 from games.platformer.sprites import (
+    ENEMY_PX,
     HERO_H,
     HERO_W,
     POSES,
     coin_art,
+    enemy_frame,
     enemy_sprites,
     hero_pose,
     hero_sprites,
@@ -124,6 +126,25 @@ def test_a_hero_out_of_sight_changes_nothing() -> None:
     for x, y in ((-100, 20), (500, 20), (20, -100), (20, 500)):
         frame = renderer.render(placed(state, x, y))[0]
         np.testing.assert_array_equal(frame, renderer.background(0))
+
+
+def test_of_enemies_the_one_further_right_is_in_front_whichever_it_is() -> None:
+    renderer, state = start(
+        parse_level("\n".join(["." * 16] * 14 + ["P....E....E....D", "#" * 16]))
+    )
+    frames = []
+    for x in ([44, 40], [40, 44]):
+        enemies = state.enemy_x.copy()
+        enemies[0, :2] = x
+        state = replace(state, enemy_x=enemies, enemy_dir=np.ones_like(state.enemy_dir))
+        frames.append(renderer.render(state)[0])
+    np.testing.assert_array_equal(*frames)
+    rows, columns = slice(112, 112 + ENEMY_PX), slice(44, 44 + ENEMY_PX)
+    expected = renderer.background(0)[rows, columns].copy()
+    behind = enemy_sprites(MEADOW)[enemy_frame(np.array([40]))[0], 0]
+    expected[:, :4] = over(behind[:, 4:], expected[:, :4])
+    front = enemy_sprites(MEADOW)[enemy_frame(np.array([44]))[0], 0]
+    np.testing.assert_array_equal(frames[0][rows, columns], over(front, expected))
 
 
 def test_a_coin_shows_in_its_tile_until_it_is_taken() -> None:

@@ -61,7 +61,7 @@ class Shown:
 
     @property
     def overlapping(self) -> list[tuple[Place, Place]]:
-        """Enemies of which one may hide the other; that one is the second."""
+        """Enemies of which one may hide the other."""
         pairs = combinations(self.enemies, 2)
         return [pair for pair in pairs if np.abs(np.subtract(*pair))[:2].max() < ENEMY_PX]
 
@@ -228,13 +228,7 @@ def test_actors_are_followed_behind_each_other(openings: list[list[Shown]]) -> N
     assert hidden > 2, "some are found no other way"
 
 
-def test_everybody_keeps_a_row_and_those_in_front_come_later(openings: list[list[Shown]]) -> None:
-    overlapping = 0
+def test_everybody_keeps_a_row(openings: list[list[Shown]]) -> None:
     for opening in openings:
         places = followed(opening)
         assert np.abs(np.diff(places[:, 1:, :2], axis=0)).max() <= 1, "an enemy's step"
-        _, *others = map(tuple, places[-1].tolist())
-        for behind, before in opening[-1].overlapping:
-            overlapping += 1
-            assert others.index(behind) < others.index(before)
-    assert overlapping > 2

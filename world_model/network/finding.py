@@ -91,8 +91,8 @@ class Finder(nn.Module):
 
 
 def moved(said: Tensor, last: Tensor, start: Tensor, frame: tuple[int, int]) -> Tensor:
-    """Move actors from `last` (B, A, 4) as is said (B, A, L), or back to the `start`, in a frame of
-    so many rows and columns of pixels.
+    """Move actors from `last` (B, A, 4) as is said (B, A, L), or back to the `start`, as they stood
+    there, in a frame of so many rows and columns of pixels.
 
     Those that are nowhere stay so.
     """
@@ -103,10 +103,10 @@ def moved(said: Tensor, last: Tensor, start: Tensor, frame: tuple[int, int]) -> 
     height, width = frame
     held = top.clamp(0, height - 1), left.clamp(-CUT_PX, width - CastConfig.width + CUT_PX)
     came = _came(coming)
-    at = torch.where(came[..., None] == GOES_ON, torch.stack(held, -1), start[..., :2])
-    going = torch.cat([at, torch.stack([drawings.argmax(-1), came], -1)], -1)
+    on = torch.stack([*held, drawings.argmax(-1)], -1)
+    at = torch.where(came[..., None] == GOES_ON, on, start[..., :3])
     there = (last[..., :2] > -CastConfig.SQUARE_PX).all(-1, keepdim=True)
-    return torch.where(there, going, last)
+    return torch.where(there, torch.cat([at, came[..., None]], -1), last)
 
 
 def errors(said: Tensor, places: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:

@@ -23,6 +23,8 @@ SOURCE_BIAS = -3.0
 SHARPNESS = 8.0
 """At play, logits count so many times: of a choice that is all but sure, nothing else is left. Of
 99 % of a pixel, a trace of what was there before would stay for ever."""
+_RANKS = 4096
+"""More than there are rows of pixels, drawings or actors."""
 NEAR = 0.008
 """Pixels are alike that differ by less, at the scale of latents: two grey levels."""
 
@@ -151,16 +153,17 @@ def lay(cast: Tensor, places: Tensor, grid: torch.Size) -> Laid:
     """Lay drawings of `cast` (B, D, 4, H, W), RGB and opacity, out as `places` (B, T, A, 4) say, on
     h x w cells; see `finding`.
 
-    What is outside the frame is cut. The first actor covers the others, of these a later one those
-    before it; what is covered is cut out of drawings while they are small, so that all are laid at
-    once.
+    What is outside the frame is cut. The first actor covers the others, of these one further right
+    those to the left of it; what is covered is cut out of drawings while they are small, so that
+    all are laid at once.
     """
     top, left, drawing, _ = places.unbind(3)
     height, width = cast.shape[-2:]
     cast = torch.cat([cast[:, :, :3] * LATENT_SCALE, cast[:, :, 3:]], 2)
     shown = _is(drawing, torch.arange(cast.shape[1], device=cast.device))
     sprites = torch.unflatten(shown @ cast.flatten(2)[:, None], -1, cast.shape[2:])
-    sprites = sprites * (1 - _covered(sprites[:, :, :, 3], top, left))[:, :, :, None]
+    covered = _covered(sprites[:, :, :, 3], top, left, _over(top, left, drawing))
+    sprites = sprites * (1 - covered)[:, :, :, None]
     others = (torch.arange(top.shape[2], device=cast.device) > 0).float()[:, None, None, None]
     sprites = torch.cat([sprites, others * sprites[:, :, :, 3:]], 3)
     rows = _placed(top, height, grid[0]).movedim(3, 2).flatten(3, 4).transpose(-1, -2)
@@ -172,18 +175,27 @@ def lay(cast: Tensor, places: Tensor, grid: torch.Size) -> Laid:
     return Laid(picture, opacity[:, :, 0] - others, others)
 
 
-def _covered(opacity: Tensor, top: Tensor, left: Tensor) -> Tensor:
+def _over(top: Tensor, left: Tensor, drawing: Tensor) -> Tensor:
+    """Tell which actors stand in front of which, (B, T, A, A), by what places (B, T, A) say: the
+    player before all, then those further right. Of two in the same place one is chosen."""
+    rank = left
+    for finer in (top, drawing, torch.arange(top.shape[2], device=top.device)):
+        rank = rank * _RANKS + finer
+    player = rank.amax(2, keepdim=True) + 1
+    rank = torch.cat([player, rank[:, :, 1:]], 2)
+    return (rank[:, :, None] > rank[..., None]).float()
+
+
+def _covered(opacity: Tensor, top: Tensor, left: Tensor, over: Tensor) -> Tensor:
     """Return how far every pixel of drawings (B, T, A, H, W) at `top`, `left` (B, T, A) is covered
-    by other actors."""
+    by other actors, those `over` them (B, T, A, A)."""
     height, width = opacity.shape[-2:]
     rows, columns = (
         _is(_span(starts, size)[:, :, :, None], _span(starts, size)[:, :, None, :, None])
         for starts, size in ((top, height), (left, width))
     )
-    rank = torch.arange(opacity.shape[2], device=opacity.device)
-    rank[0] = len(rank)
-    over = (rank > rank[:, None]).float()[..., None, None]
-    return (over * (rows @ opacity[:, :, None] @ columns.transpose(-1, -2))).amax(3)
+    there = rows @ opacity[:, :, None] @ columns.transpose(-1, -2)
+    return (over[..., None, None] * there).amax(3)
 
 
 def _placed(starts: Tensor, size: int, cells: int) -> Tensor:

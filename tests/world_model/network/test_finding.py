@@ -52,7 +52,7 @@ def test_every_actor_moves_as_is_said_of_it_or_back_to_its_start() -> None:
     told = [said((-2, 3), 1), said((12, -4), 3), said((1, 1), 2, PUT_BACK), said((1, 1), 2, ANEW)]
     places = moved(torch.stack(told)[None], last, start, FRAME)
     assert places.tolist() == [
-        [[1, 8, 1, GOES_ON], [32, 26, 3, GOES_ON], [8, 8, 2, PUT_BACK], [9, 9, 2, ANEW]]
+        [[1, 8, 1, GOES_ON], [32, 26, 3, GOES_ON], [8, 8, 1, PUT_BACK], [9, 9, 1, ANEW]]
     ]
 
 

@@ -150,18 +150,28 @@ def test_a_drawing_is_laid_where_its_actor_is_and_cut_at_the_edges(
     torch.testing.assert_close(painted, latents_of(painter, image), atol=1e-5, rtol=1e-4)
 
 
-def test_the_first_actor_covers_the_others_and_of_these_a_later_one_those_before(
-    painter: Painter,
+@pytest.mark.parametrize("others", [[1, 2], [2, 1]])
+def test_the_first_actor_covers_the_others_and_of_these_the_right_one_the_left(
+    painter: Painter, others: list[int]
 ) -> None:
     image, cast = torch.rand(1, 3, 16, 16), some_cast()
     previous = latents_of(painter, image)
-    places = [[4, 5, 0, GOES_ON], [3, 4, 1, GOES_ON], [5, 5, 2, GOES_ON]]
+    places = [[4, 4, 0, GOES_ON], [5, 4, 1, GOES_ON], [3, 5, 2, GOES_ON]]
     said = told(painter, 4)
-    over = laid(cast, torch.tensor([[places]]))
+    over = laid(cast, torch.tensor([[[places[actor] for actor in (0, *others)]]]))
     painted = painter(said, previous, sources(painter, previous, previous), over)[:, 0]
     for top, left, drawing, _ in (places[1], places[2], places[0]):
         drawn(image, cast[0, drawing], top, left)
     torch.testing.assert_close(painted, latents_of(painter, image), atol=1e-5, rtol=1e-4)
+
+
+def test_of_two_in_the_same_place_one_is_laid() -> None:
+    cast = torch.rand(1, 2, 4, HEIGHT, WIDTH).round()
+    cast[:, :, :3] *= cast[:, :, 3:]
+    one, two = ([[2, 3, 0, GOES_ON], *[[4, 6, 1, GOES_ON]] * count] for count in (1, 2))
+    laids = (laid(cast, torch.tensor([[there]])) for there in (one, two))
+    for alone, both in zip(*laids, strict=True):
+        assert torch.equal(alone, both)
 
 
 def test_a_pixel_is_covered_by_the_player_or_by_another() -> None:
