@@ -59,7 +59,7 @@ class World(Protocol):
 
     @property
     def places(self) -> NDArray[np.int64]:
-        """Where actors are in the last finished frame, (A, 4), see `cast.NOWHERE`; the player
+        """Where actors are in the last finished frame, (A, 4), see `cast`; the player
         first."""
 
     @property

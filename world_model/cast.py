@@ -17,12 +17,14 @@ from world_model.config import CastConfig
 SQUARE = CastConfig.SQUARE_PX
 CUT_PX = 2
 """So much of an actor may be outside at the sides of the frame."""
+TOP, LEFT, DRAWING, COMING = range(4)
+"""The numbers of a place: the pixel of the drawing's top left corner, which drawing of the cast it
+is, and how the actor came there."""
 COMINGS = GOES_ON, PUT_BACK, ANEW = range(3)
-"""How an actor came to its place: it went on from the one before, or was put back to the start,
-where it alone did so, or as everything starts anew."""
+"""It went on from the place before, or was put back to the start: alone, or as everything starts
+anew."""
 NOWHERE = (-1000, -1000, 0, GOES_ON)
-"""Where an actor is that cannot be found. A place is top and left, the pixel of the drawing's top
-left corner, the drawing's number in the cast, and how the actor came there."""
+"""The place of an actor that cannot be found."""
 ALIKE: Final = 0.75
 """Share of a drawing's pixels that must be seen, as another actor may be in front of it."""
 APART_PX: Final = 4

@@ -197,7 +197,7 @@ def follow_actors(recording: Recording, slots: int) -> NDArray[np.int64]:
 def places_of(
     levels: Levels, state: physics.State, events: NDArray[np.bool_] | None = None
 ) -> NDArray[np.int64]:
-    """Tell where every actor is drawn, the player first, (B, A, 4), see `cast.NOWHERE`.
+    """Tell where every actor is drawn, the player first, (B, A, 4), see `cast`.
 
     `events` (B, 5) are of the tick that led there: after a death the player is put back to the
     start, behind the door everything starts anew. An enemy that the level does not have is nowhere.

@@ -193,7 +193,7 @@ class RollingWorld:
 
     @property
     def places(self) -> NDArray[np.int64]:
-        """Where actors are in the last finished frame, (A, 4), see `cast.NOWHERE`; the player
+        """Where actors are in the last finished frame, (A, 4), see `cast`; the player
         first. The next tick reuses the array."""
         trail = self._home.trail
         self._ticks.fetch({"trail": trail})

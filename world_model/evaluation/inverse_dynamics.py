@@ -30,7 +30,7 @@ AT_REST: Final[Speeds] = frozenset({(0, 0, True), (0, 0, False)})
 
 
 def box_of(place: Sequence[int]) -> Place:
-    """Return where a player's box is whose drawing is at a place, see `cast.NOWHERE`."""
+    """Return where a player's box is whose drawing is at a place, see `cast`."""
     top, left = place[:2]
     return left + HERO_LEFT_PX, top
 

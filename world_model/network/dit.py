@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from world_model.actions import MARKS
-from world_model.cast import COMINGS
+from world_model.cast import COMING, COMINGS
 from world_model.config import DiTConfig, WorldConfig
 from world_model.network.attention import CachedAttention, ClipAttention, Memory
 from world_model.network.blocks import ConvBlock, TokenBlock
@@ -288,7 +288,7 @@ class RollingDiT(nn.Module):
         """Turn frames (B, F, C, h, w), seen together with their `past`, or one of all, into tokens;
         where `actors` are in them, (B, F, A, 4)."""
         frames = latents.shape[:2]
-        cond = self.condition(sigmas, actions, actors[:, :, 0, 3])
+        cond = self.condition(sigmas, actions, actors[:, :, 0, COMING])
         each = cond.flatten(0, 1)
         cells = self.cells_in(_images(latents)).unflatten(0, frames) + past
         cells = self.cell_block_in(cells.flatten(0, 1), each)

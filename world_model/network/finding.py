@@ -7,7 +7,7 @@ is always one player and never a second, actors move by whole pixels, physics lo
 wherever it happens, and how an actor looks is not the large network's to draw. That one is shown
 where they go, as a coin is gone when the player gets there; it is trained on where they truly went,
 so that the two networks are trained apart.
-A place is (top, left, drawing, coming), see `cast.NOWHERE`.
+What numbers a place has says `cast`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from world_model.cast import ANEW, CUT_PX, GOES_ON, PUT_BACK
+from world_model.cast import ANEW, COMING, CUT_PX, DRAWING, GOES_ON, PUT_BACK
 from world_model.config import CastConfig
 from world_model.network.painter import pixels_of
 
@@ -28,8 +28,8 @@ MIDDLE = (CastConfig.height // 2, CastConfig.width // 2)
 GLIMPSE = ((-12, 20), (-9, 19))
 """Pixels that a glimpse shows, from a drawing's top left corner: rows, columns."""
 GLIMPSE_WIDTH, GLIMPSE_TILE_PX, GLIMPSE_NARROW = 64, 4, 32
-COMING = 2
-"""Logits of how an actor comes to its place: is it put back, and if so, does all start anew?"""
+COMING_LOGITS = 2
+"""Is an actor put back to the start, and if so, does everything start anew?"""
 GLIMPSE_CHANNELS = 7
 """Scenery and last frame, RGB, and whether a pixel is in the frame."""
 HIDDEN = 256
@@ -56,7 +56,7 @@ class Finder(nn.Module):
         self.think = nn.Sequential(
             nn.Linear(known, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU()
         )
-        self.say = nn.Linear(HIDDEN, sum(MOVES) + COMING + drawings)
+        self.say = nn.Linear(HIDDEN, sum(MOVES) + COMING_LOGITS + drawings)
 
     def forward(self, pictures: Tensor, actions: Tensor, trail: Tensor) -> Tensor:
         """Follow actors from the last finished frame through slots; returns places (B, T, A, 4).
@@ -83,7 +83,7 @@ class Finder(nn.Module):
         actors, device = places.shape[1], places.device
         looked = self.look(seen.flatten(0, 1)).unflatten(0, (-1, actors))
         parts = [looked, action[:, None].expand(-1, actors, -1)]
-        parts.append(_is(places[..., 2], torch.arange(self.drawings, device=device)))
+        parts.append(_is(places[..., DRAWING], torch.arange(self.drawings, device=device)))
         for axis, reach in enumerate(REACH_PX):
             parts.append(_is(moves[..., axis] + reach, torch.arange(MOVES[axis], device=device)))
         said: Tensor = self.say(self.think(torch.cat(parts, -1)))
@@ -117,7 +117,7 @@ def errors(said: Tensor, places: Tensor, before: Tensor) -> tuple[Tensor, Tensor
     put back it does not count how it moves.
     """
     rows, columns, coming, drawings = split(said.float())
-    came = places[..., 3]
+    came = places[..., COMING]
     back = (came != GOES_ON).float()
     moves = [
         (move + reach).clamp(0, 2 * reach)
@@ -129,7 +129,7 @@ def errors(said: Tensor, places: Tensor, before: Tensor) -> tuple[Tensor, Tensor
     asked = torch.stack([back, (came == ANEW).float()], -1)
     of_coming = F.binary_cross_entropy_with_logits(coming, asked, reduction="none")
     of_back, of_anew = of_coming.unbind(-1)
-    of_drawing = _cross_entropy(drawings, places[..., 2])
+    of_drawing = _cross_entropy(drawings, places[..., DRAWING])
     moved_wrong = (rows.argmax(-1) != moves[0]) | (columns.argmax(-1) != moves[1])
     wrong = (_came(coming) != came) | (moved_wrong & (came == GOES_ON))
     return of_moves * (1 - back) + of_back + of_anew * back + of_drawing, wrong.float()
@@ -148,8 +148,8 @@ def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 def split(said: Tensor) -> tuple[Tensor, ...]:
     """Take apart what is said (..., L): moves by rows and columns, coming, drawings."""
-    drawings = said.shape[-1] - sum(MOVES) - COMING
-    parts: tuple[Tensor, ...] = said.split((*MOVES, COMING, drawings), -1)
+    drawings = said.shape[-1] - sum(MOVES) - COMING_LOGITS
+    parts: tuple[Tensor, ...] = said.split((*MOVES, COMING_LOGITS, drawings), -1)
     return parts
 
 

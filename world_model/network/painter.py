@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from world_model.cast import COMING, DRAWING, LEFT, TOP
 from world_model.network.codec import CELL, LATENT_SCALE, Codec
 
 PIXELS = CELL**2
@@ -162,7 +163,7 @@ def lay(cast: Tensor, places: Tensor, grid: torch.Size) -> Laid:
     cast = torch.cat([cast[:, :, :3] * LATENT_SCALE, cast[:, :, 3:]], 2)
     shown = _is(drawing, torch.arange(cast.shape[1], device=cast.device))
     sprites = torch.unflatten(shown @ cast.flatten(2)[:, None], -1, cast.shape[2:])
-    covered = _covered(sprites[:, :, :, 3], top, left, _over(top, left, drawing))
+    covered = _covered(sprites[:, :, :, 3], top, left, _over(places))
     sprites = sprites * (1 - covered)[:, :, :, None]
     others = (torch.arange(top.shape[2], device=cast.device) > 0).float()[:, None, None, None]
     sprites = torch.cat([sprites, others * sprites[:, :, :, 3:]], 3)
@@ -175,14 +176,14 @@ def lay(cast: Tensor, places: Tensor, grid: torch.Size) -> Laid:
     return Laid(picture, opacity[:, :, 0] - others, others)
 
 
-def _over(top: Tensor, left: Tensor, drawing: Tensor) -> Tensor:
-    """Tell which actors stand in front of which, (B, T, A, A), by what places (B, T, A) say: the
+def _over(places: Tensor) -> Tensor:
+    """Tell which actors stand in front of which, (B, T, A, A), by their places (B, T, A, 4): the
     player before all, then those further right. Of two in the same place one is chosen."""
-    rank = left
-    for finer in (top, drawing, torch.arange(top.shape[2], device=top.device)):
-        rank = rank * _RANKS + finer
-    player = rank.amax(2, keepdim=True) + 1
-    rank = torch.cat([player, rank[:, :, 1:]], 2)
+    weights = {LEFT: _RANKS**3, TOP: _RANKS**2, DRAWING: _RANKS, COMING: 0}
+    weight = torch.tensor([weights[number] for number in sorted(weights)], device=places.device)
+    rank = torch.arange(places.shape[2], device=places.device)
+    rank[0] = _RANKS**4
+    rank = rank + (places * weight).sum(-1)
     return (rank[:, :, None] > rank[..., None]).float()
 
 

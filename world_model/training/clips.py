@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from world_model.cast import ANEW, PUT_BACK
+from world_model.cast import ANEW, COMING, PUT_BACK
 from world_model.training.crops import crop, crop_places, moving_corners
 from world_model.training.footage import Footage
 
@@ -35,7 +35,7 @@ class ClipChooser:
     """
 
     def __init__(self, data: Footage, late: int) -> None:
-        came = data.places[:, :, 0, 0, 3]
+        came = data.places[:, :, 0, 0, COMING]
         self._changes = data.changes
         self._put_back, self._anew = (np.argwhere(came == how) for how in (PUT_BACK, ANEW))
         self._episodes, self._ticks, self._late = data.episodes, data.ticks, late
@@ -98,7 +98,7 @@ class Clip(NamedTuple):
     @property
     def anew(self) -> Tensor:
         """Whether everything starts anew in the windows' slots, (B, P, T)."""
-        return self.places[..., 0, 3] == ANEW
+        return self.places[..., 0, COMING] == ANEW
 
     def cropped(self, size: int) -> Clip:
         """Cut all that is shown to `size` x `size` tokens around something that moves."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from world_model.cast import ANEW
+from world_model.cast import ANEW, COMING
 from world_model.network.dit import RollingDiT
 
 
@@ -29,7 +29,7 @@ class Moment(NamedTuple):
     @property
     def anew(self) -> Tensor:
         """Whether everything starts anew in slots, (B, T)."""
-        return self.places[..., 0, 3] == ANEW
+        return self.places[..., 0, COMING] == ANEW
 
     def denoised(self, dit: RollingDiT, slots: Tensor, sigmas: Tensor) -> Tensor:
         """Return what x0 (B, T, 48, h, w) `dit` sees in slots (B, T, C, h, w) at levels (B, T)."""

@@ -13,7 +13,7 @@ from world_model.cast import ANEW, COMINGS, CUT_PX, GOES_ON, NOWHERE, PUT_BACK
 from world_model.config import CastConfig
 from world_model.network.codec import CELL
 from world_model.network.finding import (
-    COMING,
+    COMING_LOGITS,
     GLIMPSE,
     GLIMPSE_CHANNELS,
     MIDDLE,
@@ -32,7 +32,7 @@ DRAWINGS, TOKEN = 4, 5
 FRAME = (40, 56)
 GRID = (FRAME[0] // CELL, FRAME[1] // CELL)
 SURE = 50.0
-LOGITS = sum(MOVES) + COMING + DRAWINGS
+LOGITS = sum(MOVES) + COMING_LOGITS + DRAWINGS
 
 
 def said(move: tuple[int, int], drawing: int, coming: int = GOES_ON) -> Tensor:
@@ -42,7 +42,7 @@ def said(move: tuple[int, int], drawing: int, coming: int = GOES_ON) -> Tensor:
     logits[MOVES[0] + REACH_PX[1] + move[1]] = SURE
     logits[sum(MOVES)] = SURE if coming != GOES_ON else -SURE
     logits[sum(MOVES) + 1] = SURE if coming == ANEW else -SURE
-    logits[sum(MOVES) + COMING + drawing] = SURE
+    logits[sum(MOVES) + COMING_LOGITS + drawing] = SURE
     return logits
 
 
