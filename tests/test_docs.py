@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -71,9 +72,15 @@ def test_every_file_of_ours_that_is_named_exists(page: Path) -> None:
 
 
 @pytest.mark.parametrize("line", commands())
-def test_every_command_shown_is_one(line: str) -> None:
+def test_every_command_shown_is_one(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     command: click.Command = cli
     words = shlex.split(line, comments=True)
+    monkeypatch.chdir(tmp_path)
+    for option, place in pairwise(words):
+        if option == "--from":  # what a command shown before has left there
+            Path(place).mkdir(parents=True)
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         if words[0] not in command.commands and command is profile:
             words.insert(0, SCENE)  # the subcommand that need not be named
