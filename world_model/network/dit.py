@@ -137,12 +137,12 @@ class RollingDiT(nn.Module):
         base, scenery = window[:, 3] / (1 - sigmas[..., 0, None, None, None]), window[:, 0]
         if places is None:
             places = self.finder(self._pictures(scenery, base), actions[:, 1:], trail)
-        laid, first = self._laid(cast, places, trail, base)
+        laid, left, first = self._laid(cast, places[:, None], trail[:, 2:], trail[:, :1], base)
         slots = places, laid
         seen, x, k, v = self._look(window, sigmas, actions, memory, trail, corners, slots)
         told = self._tell(x, seen.slots(1))
         sources = self.painter.sources(scenery, window[:, 1], first)
-        x0 = self.painter(told, base, sources, laid)
+        x0 = self.painter(told, base, sources, laid, left)
         return StepOutput(x0, k, v, places)
 
     def remember(
@@ -191,7 +191,7 @@ class RollingDiT(nn.Module):
         around = sink, scenery[:, None].expand_as(clean)
         past = self._past(clean, _predecessors(clean), *around, trails)
         there = places.flatten(1, 2)
-        laid, first = self._laid(cast, there, trail, clean)
+        laid, left, first = self._laid(cast, places, trail[:, -ticks:], trail[:, :1], clean)
         of_slots = past[:, -ticks:].unsqueeze(2)
         of_slots = of_slots + self._going(laid, there).unflatten(1, (ticks, width))
         seen = self._embed(
@@ -208,16 +208,26 @@ class RollingDiT(nn.Module):
         told = torch.unflatten(told, 1, (ticks, width)).flatten(0, 1)
         base = whole[:, -ticks:] / (1 - clean_sigmas[:, -ticks:, None, None, None])
         sources = self.painter.sources(bare, whole[:, 0], first).repeat_interleave(ticks, 0)
-        laid = Laid(*(part.unflatten(1, (ticks, width)).flatten(0, 1) for part in laid))
-        x0: Tensor = self.painter(told, base.flatten(0, 1), sources, laid)
+        *covers, left = (part.unflatten(1, (ticks, width)).flatten(0, 1) for part in (*laid, left))
+        x0: Tensor = self.painter(told, base.flatten(0, 1), sources, Laid(*covers), left)
         return torch.unflatten(x0, 0, (batch, ticks))
 
     def _laid(
-        self, cast: Tensor, places: Tensor, trail: Tensor, latents: Tensor
-    ) -> tuple[Laid, Laid]:
-        """Lay actors out in slots, and in the first frame, over `latents` (..., h, w)."""
-        laid = lay(cast, torch.cat([places, trail[:, :1]], 1), latents.shape[-2:])
-        return laid.frames(slice(-1)), laid.frames(slice(-1, None))
+        self, cast: Tensor, places: Tensor, last: Tensor, first: Tensor, latents: Tensor
+    ) -> tuple[Laid, Tensor, Laid]:
+        """Lay actors out over `latents` (..., h, w): as they are in the slots of P windows,
+        `places` (B, P, T, A, 4), and in the `first` frame (B, 1, A, 4).
+
+        Between these, how much of every pixel they covered in the frame before each slot, (B, P *
+        T, 16, h, w): the one before it in its window, or the `last` before that (B, P, A, 4).
+        """
+        windows, slots = places.shape[1:3]
+        count = windows * slots
+        laid = lay(cast, torch.cat([places.flatten(1, 2), last, first], 1), latents.shape[-2:])
+        opacity = laid.opacity
+        of_slots = opacity[:, :count].unflatten(1, (windows, slots))
+        left = torch.cat([opacity[:, count:-1].unsqueeze(2), of_slots[:, :, :-1]], 2)
+        return laid.frames(slice(count)), left.flatten(1, 2), laid.frames(slice(-1, None))
 
     def _pictures(self, scenery: Tensor, previous: Tensor) -> Tensor:
         """See scenery and last finished frame (B, 48, h, w) as one picture (B, H, W, 6)."""

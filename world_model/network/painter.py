@@ -26,6 +26,8 @@ SHARPNESS = 8.0
 99 % of a pixel, a trace of what was there before would stay for ever."""
 _RANKS = 4096
 """More than there are rows of pixels, drawings or actors."""
+NEVER = 1e4
+"""Minus the logit of what is not to be chosen."""
 NEAR = 0.008
 """Pixels are alike that differ by less, at the scale of latents: two grey levels."""
 
@@ -82,12 +84,20 @@ class Painter(nn.Module):
         bare, start = self._pixels(scenery), self._pixels(sink)
         return torch.stack([bare, start + first.opacity * (bare - start)], 1)
 
-    def forward(self, said: Tensor, previous: Tensor, sources: Tensor, laid: Laid) -> Tensor:
+    def forward(
+        self,
+        said: Tensor,
+        previous: Tensor,
+        sources: Tensor,
+        laid: Laid,
+        left: Tensor | None = None,
+    ) -> Tensor:
         """Paint slots (B, T, 48, h, w) as `said` (B, T, channels, h, w), with actors `laid` over.
 
-        previous (B, 48, h, w): the last finished frame; sources, see there.
+        previous (B, 48, h, w): the last finished frame; sources, see there; `left` (B, T, 16, h,
+        w): how much of every pixel actors covered in the frame before a slot. None of it is kept.
         """
-        shares = _shares(said if self.training else SHARPNESS * said)
+        shares = _shares(said if self.training else SHARPNESS * said, left)
         if self.training:
             self.borrowed = shares.sum(2).mean()
         opacity = laid.opacity[:, :, None]
@@ -137,16 +147,18 @@ class Painter(nn.Module):
         return torch.unflatten(self.codec.to_pixels(latents), 1, (3, PIXELS))
 
 
-def _shares(logits: Tensor) -> Tensor:
+def _shares(logits: Tensor, left: Tensor | None) -> Tensor:
     """Share every pixel between its sources; returns (B, T, SOURCES, 1, 16, h, w).
 
-    The previous frame has what the others leave: it is the source with logit 0. A softmax spelled
-    out, as ONNX Runtime's is slow over any axis but the last.
+    The previous frame has what the others leave: it is the source with logit 0, or, where an actor
+    has `left`, with next to no share. A softmax spelled out, as ONNX Runtime's is slow over any
+    axis but the last.
     """
     chosen = logits.unflatten(2, (SOURCES, 1, PIXELS))
-    peak = chosen.amax(2, keepdim=True).clamp(min=0)
+    kept = chosen.new_zeros(()) if left is None else -NEVER * left[:, :, None, None]
+    peak = torch.maximum(chosen.amax(2, keepdim=True), kept)
     shares = (chosen - peak).exp()
-    shared: Tensor = shares / (shares.sum(2, keepdim=True) + (-peak).exp())
+    shared: Tensor = shares / (shares.sum(2, keepdim=True) + (kept - peak).exp())
     return shared
 
 

@@ -158,10 +158,11 @@ class Naive:
             scenery[:, None].expand(-1, len(frames), -1, -1, -1),
             torch.stack([moment.trail[:, before], moment.trail[:, frames]], 2),
         )
-        laid, first = (
+        laid, first, last = (
             lay(moment.cast, places, past.shape[-2:])
-            for places in (moment.places, moment.trail[:, :1])
+            for places in (moment.places, moment.trail[:, :1], moment.trail[:, -1:])
         )
+        left = torch.cat([last.opacity, laid.opacity[:, :-1]], 1)
         past[:, head:] += dit._going(laid, moment.places)
         actions = torch.cat([moment.clean_actions, moment.slot_actions], 1)
         there = torch.cat([moment.trail, moment.places], 1)
@@ -172,7 +173,7 @@ class Naive:
         told = dit._tell(x[:, head:], seen.slots(head))
         base = moment.clean[:, -1] / (1 - window[0])
         sources = dit.painter.sources(moment.scenery, moment.clean[:, 0], first)
-        painted: Tensor = dit.painter(told, base, sources, laid)
+        painted: Tensor = dit.painter(told, base, sources, laid, left)
         return painted
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, head: int) -> Tensor:

@@ -130,6 +130,7 @@ def test_around_what_changes_all_is_kept_to_the_bit(painter: Painter) -> None:
     source(said, SCENERY)[:, :, 5, 1, 2] = SURE
     source(said, SINK)[:, :, :, 3, 0] = SURE
     cast, places = some_cast(), torch.tensor([[[[0, 0, 1, GOES_ON]]]])
+    cast[:, 1, 3] = 1
     painted = painter(said, previous, sources(painter, sink, scenery), laid(cast, places))[:, 0]
     apart = (painted != previous).any(1)[0]
     changed = {(0, 0), (1, 0), (1, 2), (3, 0)}
@@ -183,6 +184,19 @@ def test_a_pixel_is_covered_by_the_player_or_by_another() -> None:
     expected[0, 4 : 4 + HEIGHT, 5 : 5 + WIDTH] = 1
     expected[1] *= 1 - expected[0]
     assert torch.equal(torch.stack([player, others]), expected)
+
+
+def test_where_an_actor_has_left_nothing_is_kept(painter: Painter) -> None:
+    previous, sink, scenery = (latents_of(painter, image) for image in torch.rand(3, 1, 3, 16, 16))
+    said = torch.full((1, 2, painter.channels, 4, 4), -SURE)
+    source(said, SCENERY)[:] = -SURE / 2  # all to be kept, but if not, the scenery is the better
+    left = torch.zeros(1, 2, PIXELS, 4, 4)
+    left[:, 1, :, :, :2] = 1
+    given = sources(painter, sink, scenery)
+    first, second = painter(said, previous, given, nobody(2), left)[0]
+    torch.testing.assert_close(first, previous[0])
+    torch.testing.assert_close(second[..., 2:], previous[0, ..., 2:])
+    torch.testing.assert_close(second[..., :2], scenery[0, ..., :2], atol=1e-3, rtol=1e-3)
 
 
 def test_sources_are_not_laid_over_actors(painter: Painter) -> None:
