@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
 from world_model.config import WorldConfig
-from world_model.errors import ConfigError, WorldError
+from world_model.errors import ConfigError, WorldError, did_you_mean
 
 CONFIG_FILE: Final = "config.json"
 
@@ -18,8 +17,7 @@ def read_config(directory: Path) -> WorldConfig:
     path = directory / CONFIG_FILE
     if not directory.is_dir():
         there = [path.parent.name for path in directory.parent.glob(f"*/{CONFIG_FILE}")]
-        near = get_close_matches(directory.name, there, 1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = did_you_mean(directory.name, there)
         raise WorldError(f"{directory}: no such world; {hint}`rollplay export` makes one")
     try:
         return WorldConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))

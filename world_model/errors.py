@@ -9,6 +9,9 @@ RollplayError      something that a user can put right; the message names the cu
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class RollplayError(Exception):
     """Base of every error whose message is for the user."""
@@ -28,3 +31,9 @@ class BackendError(WorldError):
 
 class DataError(RollplayError):
     """Recorded data or a checkpoint that cannot be used."""
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return a hint at the nearest of these names, and a space; nothing where none is near."""
+    near = get_close_matches(name, list(names), 1)
+    return f"did you mean {near[0]}? " if near else ""

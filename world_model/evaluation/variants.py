@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 from world_model.config import WindowConfig
-from world_model.errors import ConfigError
+from world_model.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from world_model.training.presets import WorldRun
@@ -128,7 +127,6 @@ def choose_variants(names: Iterable[str]) -> tuple[Variant, ...]:
     wanted = list(dict.fromkeys(names)) or list(VARIANTS)
     for name in wanted:
         if name not in VARIANTS:
-            near = get_close_matches(name, VARIANTS, 1)
-            hint = f"did you mean {near[0]}? " if near else ""
+            hint = did_you_mean(name, VARIANTS)
             raise ConfigError(f"{name}: no such variant; {hint}known: {', '.join(VARIANTS)}")
     return tuple(VARIANTS[name] for name in wanted)

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from world_model.cast import COMING, DRAWING, LEFT, TOP
 from world_model.network.codec import CELL, LATENT_SCALE, Codec
 
 PIXELS = CELL**2
@@ -191,8 +190,8 @@ def lay(cast: Tensor, places: Tensor, grid: torch.Size) -> Laid:
 def _over(places: Tensor) -> Tensor:
     """Tell which actors stand in front of which, (B, T, A, A), by their places (B, T, A, 4): the
     player before all, then those further right. Of two in the same place one is chosen."""
-    weights = {LEFT: _RANKS**3, TOP: _RANKS**2, DRAWING: _RANKS, COMING: 0}
-    weight = torch.tensor([weights[number] for number in sorted(weights)], device=places.device)
+    # Of top, left, drawing and coming: left counts most.
+    weight = torch.tensor([_RANKS**2, _RANKS**3, _RANKS, 0], device=places.device)
     rank = torch.arange(places.shape[2], device=places.device)
     rank[0] = _RANKS**4
     rank = rank + (places * weight).sum(-1)
