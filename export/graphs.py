@@ -1,4 +1,4 @@
-"""The three graphs of a world as torch modules of plain tensors: what is exported, and what the
+"""The four graphs of a world as torch modules of plain tensors: what is exported, and what the
 torch backend runs."""
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from world_model.cast import NOWHERE
 from world_model.config import WorldConfig
 from world_model.network.attention import Memory
 from world_model.network.codec import Codec
-from world_model.network.dit import RollingDiT
+from world_model.network.dit import Backdrop, RollingDiT
 from world_model.network.rolling import RollingStep
 
 STEP_OUTPUTS = ("head", "next_window", "k", "v", "next_trail")
+BACKDROP_OUTPUTS = Backdrop._fields
 
 
 class StepGraph(nn.Module):
@@ -27,9 +28,22 @@ class StepGraph(nn.Module):
         self.rolling = RollingStep(dit)
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        window, sigmas, actions, noise, *memory, trail, drawings = inputs
-        out = self.rolling(window, sigmas, actions, noise, Memory(*memory), trail, drawings)
+        *window, k, v, ages, trail, drawings, sources, behind = inputs
+        seen = Memory(k, v, ages), trail, drawings, Backdrop(sources, behind)
+        out = self.rolling(*window, *seen)
         return out.head, out.window, out.k, out.v, out.trail
+
+
+class BackdropGraph(nn.Module):
+    """What a session starts with: inputs as of `backdrop_inputs`, outputs as of
+    `BACKDROP_OUTPUTS`."""
+
+    def __init__(self, dit: RollingDiT) -> None:
+        super().__init__()
+        self.dit = dit
+
+    def forward(self, *inputs: Tensor) -> Backdrop:
+        return self.dit.backdrop(*inputs)
 
 
 class CodecGraph(nn.Module):
@@ -49,13 +63,27 @@ def step_inputs(config: WorldConfig) -> dict[str, Tensor]:
     frames = 1 + window.slots
     cache = (1, config.dit.depth, window.cache_frames, config.tokens, config.dit.width)
     return {
-        "window": torch.zeros(1, window.frames, *config.latent_shape),
+        "previous": torch.zeros(1, *config.latent_shape),
+        "window": torch.zeros(1, frames, *config.seen_shape),
         "sigmas": torch.zeros(frames),
         "actions": torch.zeros(1, frames, len(config.buttons) + MARKS),
-        "noise": torch.zeros(1, frames, *config.seen_shape),
+        "noise": torch.zeros(1, window.slots, *config.seen_shape),
         "cache_k": torch.zeros(cache),
         "cache_v": torch.zeros(cache),
         "ages": torch.zeros(window.cache_frames),
         "trail": torch.zeros(1, 3, cast.actors, len(NOWHERE), dtype=torch.long),
         "cast": torch.zeros(1, cast.drawings, 4, cast.height, cast.width),
+        **{name: torch.zeros(1, *shape) for name, shape in config.backdrop_shapes.items()},
+    }
+
+
+def backdrop_inputs(config: WorldConfig) -> dict[str, Tensor]:
+    """Return zeros of the shapes that `backdrop` takes, in its order."""
+    step = step_inputs(config)
+    latents = torch.zeros(1, *config.latent_shape)
+    return {
+        "scenery": latents,
+        "first": latents.clone(),
+        "start": step["trail"][:, 0],
+        "cast": step["cast"],
     }

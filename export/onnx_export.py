@@ -1,6 +1,7 @@
-"""Writes a world bundle: the three fixed-shape ONNX graphs, the weights, and the config.
+"""Writes a world bundle: the four fixed-shape ONNX graphs, the weights, and the config.
 
-`step` is one tick of the window, `decode` and `encode` the codec. Weights are rounded to float16
+`step` is one tick of the window, `decode` and `encode` the codec, `backdrop` what a session has of
+its first frame. Weights are rounded to float16
 and kept so, with a cast in front of each use (folded away when a session loads), which halves the
 bundle; torch parity is measured against the same rounded weights. The codec's basis is not rounded:
 what a world copies goes through it at every tick, for hours.
@@ -20,7 +21,15 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from export.binding import SCOPES
-from export.graphs import STEP_OUTPUTS, CodecGraph, StepGraph, step_inputs
+from export.graphs import (
+    BACKDROP_OUTPUTS,
+    STEP_OUTPUTS,
+    BackdropGraph,
+    CodecGraph,
+    StepGraph,
+    backdrop_inputs,
+    step_inputs,
+)
 from world_model.bundle import CONFIG_FILE, read_config
 from world_model.config import WorldConfig
 from world_model.errors import WorldError
@@ -45,6 +54,7 @@ def write_bundle(config: WorldConfig, dit: RollingDiT, directory: Path) -> None:
         "step": step_graph(config, dit),
         "decode": _graph(CodecGraph(codec, "decode"), {"latents": latents}, ["frame"]),
         "encode": _graph(CodecGraph(codec, "encode"), {"frame": frame.byte()}, ["latents"]),
+        "backdrop": _graph(BackdropGraph(dit), backdrop_inputs(config), list(BACKDROP_OUTPUTS)),
     }
     for name, model in graphs.items():
         onnx.checker.check_model(halve_weights(model))

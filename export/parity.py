@@ -123,7 +123,6 @@ class TorchSession:
         where actors are in these, (K, A, 4)."""
         count, window = len(latents) - 1, self.config.window
         still = torch.from_numpy(encode_actions(np.zeros(len(self.config.buttons), np.bool_)))
-        noises = torch.stack([self._noise(2 * i) for i in range(count)])  # between them, ticks
         self.roll.start(
             cast[None],
             latents[:1],
@@ -131,7 +130,7 @@ class TorchSession:
             trail[None],
             still.expand(1, count, -1),
             latents[None, -1:].expand(-1, window.slots - 1, -1, -1, -1),
-            noises,
+            self._noise(2 * count - 2),  # a window a frame, and a tick in between
         )
         self.draw = 2 * count - 1
 
@@ -151,5 +150,5 @@ class TorchSession:
             setattr(self.roll, name, torch.from_numpy(array.copy()))
 
     def _noise(self, draw: int) -> torch.Tensor:
-        shape = (1 + self.config.window.slots, *self.config.seen_shape)
+        shape = (self.config.window.slots, *self.config.seen_shape)
         return torch.from_numpy(tick_noise(self.seed, draw, np.zeros(shape, np.float32)))[None]

@@ -39,7 +39,7 @@ from world_model.world import RollingWorld
 MATRICES: Final = ("MatMul", "Gemm")
 CONVOLUTIONS: Final = ("Conv",)
 SAMPLED_EVERY_TICKS: Final = 5
-_KEPT: Final = ("decode.onnx", "encode.onnx", "weights.safetensors")
+_KEPT: Final = (*(f"{graph}.onnx" for graph in GRAPHS[1:]), "weights.safetensors")
 
 Arrays = dict[str, NDArray[Any]]
 Play = Callable[[RollingWorld], object]

@@ -1,7 +1,8 @@
 """A session's memory on a GPU, and its ticks there: up go a token, ages and noise, down a frame.
 
-Two windows and two trails take turns as input and output, keys and values are written where the
-cache has room (see `ring`), and the head goes from `step` to `decode` where it lies. Each state of
+Two windows, two trails and two finished frames take turns as input and output, keys and values are
+written where the cache has room (see `ring`), and the head goes from `step` to `decode` where it
+lies. Each state of
 these turns is recorded once; after that a tick is one launch, and nothing is allocated.
 """
 
@@ -20,8 +21,9 @@ from export.tensorrt_graph import CACHES, frame_name
 from world_model.backend import Buffers, Frame, Operator
 
 UP: Final = ("actions", "noise", "ages")
-FIXED: Final = ("sigmas", "cast", "head")
-TURNS: Final = ("window", "trail")
+FIXED: Final = ("sigmas", "cast", "sources", "behind")
+TURNS: Final = {"window": "next_window", "trail": "next_trail", "previous": "head"}
+"""Inputs, and what a tick makes for the next one in their place."""
 NEW: Final = dict(zip(CACHES, ("k", "v"), strict=True))
 ALIGNED: Final = 256
 """Bytes at whose multiples tensors begin."""
@@ -102,7 +104,7 @@ class ResidentTicks:
         ring, old, new = self._ring, self._turn, 1 - self._turn
         at = {**self._at, **self._up.at}
         for name, pair in self._turns.items():
-            at |= {name: pair[old], f"next_{name}": pair[new]}
+            at |= {name: pair[old], TURNS[name]: pair[new]}
         for cache, blocks in self._caches.items():
             at |= {frame_name(cache, i): blocks[block] for i, block in enumerate(ring.blocks)}
             at[NEW[cache]] = blocks[ring.spare]
@@ -110,8 +112,9 @@ class ResidentTicks:
 
     def _queue(self) -> None:
         self._up.send()
-        self._step.queue(self.addresses())
-        self._decode.queue({"latents": self._at["head"], "frame": self._frame})
+        addresses = self.addresses()
+        self._step.queue(addresses)
+        self._decode.queue({"latents": addresses["head"], "frame": self._frame})
         self._device.download(self._down, self._frame)
 
     def _pieces(self, memory: Buffers) -> Iterator[tuple[NDArray[Any], int]]:

@@ -22,7 +22,7 @@ CACHES: Final = ("cache_k", "cache_v")
 _PRODUCTS: Final = ("Conv", "Gemm", "MatMul")
 """Not ConvTranspose, of which TensorRT builds none in bf16; they are a fiftieth of the work."""
 _NETWORK: Final = "'rolling.dit."
-_ISLANDS: Final = ("'rolling.dit.sigma'", "'rolling.dit.finder'", "'rolling.dit.painter'")
+_ISLANDS: Final = tuple(f"'rolling.dit.{name}'" for name in ("embedder.sigma", "finder", "painter"))
 """The time embedding; what says where actors are; and what copies pixels, which is exact."""
 
 

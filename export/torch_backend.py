@@ -19,7 +19,15 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from export.device_timer import DeviceTimer
-from export.graphs import STEP_OUTPUTS, CodecGraph, StepGraph, step_inputs
+from export.graphs import (
+    BACKDROP_OUTPUTS,
+    STEP_OUTPUTS,
+    BackdropGraph,
+    CodecGraph,
+    StepGraph,
+    backdrop_inputs,
+    step_inputs,
+)
 from export.onnx_export import read_network
 from world_model.accelerator import Accelerator, NoAccelerator
 from world_model.backend import Buffers, Operator
@@ -47,11 +55,13 @@ class TorchBackend:
         torch.set_flush_denormal(True)  # as ONNX Runtime does, see `session_options`
         self._orders = {"step": (tuple(step_inputs(config)), STEP_OUTPUTS),
                         "decode": (("latents",), ("frame",)),
-                        "encode": (("frame",), ("latents",))}  # fmt: skip
+                        "encode": (("frame",), ("latents",)),
+                        "backdrop": (tuple(backdrop_inputs(config)), BACKDROP_OUTPUTS)}  # fmt: skip
         graphs: dict[str, nn.Module] = {
             "step": StepGraph(dit),
             "decode": CodecGraph(codec, "decode"),
             "encode": CodecGraph(codec, "encode"),
+            "backdrop": BackdropGraph(dit),
         }
         self._graphs = {
             name: torch.compile(graph) if compiled else graph

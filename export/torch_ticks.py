@@ -38,7 +38,6 @@ class TorchTicks:
         self._decode = CodecGraph(dit.painter.codec, "decode").to(device).eval()
         self._given = {name: value.to(device) for name, value in step_inputs(config).items()}
         self._frame = torch.zeros(1, *config.frame_shape, dtype=torch.uint8, device=device)
-        self._head = torch.zeros(1, *config.latent_shape, device=device)
         shape = self._given["cache_k"][:, :, 0].shape
         self._new = {name: torch.zeros(shape, device=device) for name in NEW.values()}
         pinned = device.type == "cuda"
@@ -83,8 +82,7 @@ class TorchTicks:
         """Copy parts of the session's memory down."""
         with _reported():
             for name, array in memory.items():
-                source = self._head if name == "head" else self._given[name]
-                torch.from_numpy(array).copy_(source)
+                torch.from_numpy(array).copy_(self._given[name])
 
     def operators(self) -> Sequence[Operator]:
         """Return none: a CUDA graph is launched as a whole."""
@@ -94,9 +92,9 @@ class TorchTicks:
         """Run a tick from and into memory that stays where it is."""
         made = dict(zip(STEP_OUTPUTS, self._step(*self._given.values()), strict=True))
         self._frame.copy_(self._decode(made["head"]))
-        self._head.copy_(made["head"])
         for name, new in self._new.items():
             new.copy_(made[name])
+        self._given["previous"].copy_(made["head"])
         self._given["window"].copy_(made["next_window"])
         self._given["trail"].copy_(made["next_trail"])
 

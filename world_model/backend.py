@@ -16,7 +16,7 @@ from world_model.accelerator import Accelerator
 Frame = NDArray[np.uint8]
 Buffers = Mapping[str, NDArray[Any]]
 
-GRAPHS: Final = ("step", "decode", "encode")
+GRAPHS: Final = ("step", "decode", "encode", "backdrop")
 
 
 class Operator(NamedTuple):
@@ -63,7 +63,8 @@ class Resident(Protocol):
     name: str
 
     def start(self, memory: Buffers) -> None:
-        """Take over `window`, `trail`, `cache_k`, `cache_v`, `cast` and `sigmas` of a session."""
+        """Take over a session: its memory, and what stays the same, `sigmas`, `cast`, `sources` and
+        `behind`."""
 
     def tick(self, inputs: Buffers) -> None:
         """Run `step` and `decode` on `actions`, `noise` and `ages`; returns when they are done."""
@@ -75,7 +76,7 @@ class Resident(Protocol):
         """Copy the frame of the last tick, (1, H, W, 3)."""
 
     def fetch(self, memory: Buffers) -> None:
-        """Copy what the next tick starts from, and the last `head`, into arrays of these names."""
+        """Copy what the next tick starts from into arrays of these names."""
 
     def operators(self) -> Sequence[Operator]:
         """Return the operators that ran; empty where none were logged."""

@@ -6,10 +6,13 @@ Torch-free: the runtime, the exporter and the training all read the same frozen 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from world_model.errors import ConfigError
 from world_model.strict import from_dict, to_dict
+
+SOURCES: Final = 2
+"""What a pixel can be taken from, beside the frame before: the scenery and the first frame."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,6 @@ class WindowConfig:
     """The rolling denoise window and its KV cache, in frames.
 
     `shift` warps the staircase of noise levels (paper: sigma' = shift s / (1 + (shift - 1) s));
-    `context_sigma` is the noise on the finished frame that is fed back, in training and play.
     On a tick whose action is another than the one before's, slots that are less noisy than
     `renoise` are raised to it before the pass; 0 never raises any.
     """
@@ -91,7 +93,6 @@ class WindowConfig:
     sink_frames: int = 1
     recent_frames: int = 2
     shift: float = 3.0
-    context_sigma: float = 0.0
     renoise: float = 0.0
 
     def __post_init__(self) -> None:
@@ -100,21 +101,14 @@ class WindowConfig:
                 "a window needs at least 1 slot, 1 recent frame and 0 sink frames, not "
                 f"{self.slots}, {self.recent_frames} and {self.sink_frames}"
             )
-        if self.shift <= 0 or not 0 <= self.context_sigma < 1:
-            raise ConfigError(
-                f"shift {self.shift} must be above 0, context_sigma {self.context_sigma} in [0, 1)"
-            )
+        if self.shift <= 0:
+            raise ConfigError(f"shift {self.shift} must be above 0")
         if not 0 <= self.renoise <= 1:
             raise ConfigError(f"renoise {self.renoise} must be a noise level, in [0, 1]")
 
     @property
     def cache_frames(self) -> int:
         return self.sink_frames + self.recent_frames
-
-    @property
-    def frames(self) -> int:
-        """Frames of a window: scenery, sink, the two last finished ones, and the slots."""
-        return 4 + self.slots
 
     @property
     def start_frames(self) -> int:
@@ -124,7 +118,7 @@ class WindowConfig:
     @property
     def finished_frames(self) -> int:
         """Frames that fill the cache and are seen at first: sink (or, where there is none, still
-        the first frame, which every window shows), recent ones, previous."""
+        the first frame, which every tick sees), recent ones, previous."""
         return max(self.sink_frames, 1) + self.recent_frames + 1
 
 
@@ -165,6 +159,13 @@ class WorldConfig:
     def seen_shape(self) -> tuple[int, int, int]:
         """The same of the leading channels, all that the network sees."""
         return self.codec.channels, *self.latent_shape[1:]
+
+    @property
+    def backdrop_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of what a session keeps of its first frame, see `dit.Backdrop`."""
+        cells = self.latent_shape[1:]
+        pixels = CodecConfig.CELL_PX**2
+        return {"sources": (SOURCES, 3, pixels, *cells), "behind": (self.dit.cell_width, *cells)}
 
     @property
     def grid(self) -> tuple[int, int]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import numpy as np
-
 from world_model.backend import Backend, Resident
 from world_model.config import WorldConfig
 from world_model.errors import ConfigError
@@ -29,14 +27,11 @@ class SampledWorld(RollingWorld):
 
     def _advance(self, ticks: Resident) -> None:
         home = self._home
-        slot = home.window[0, 4]
+        slot = home.window[0, 1]
         for level, lower in pairwise(self._stairs):
             home.sigmas[1] = level
             ticks.tick(self._inputs)
             self._draw_noise()
-            noise = home.noise[0, 1]
-            noise *= lower
-            np.multiply(home.latents[0], 1 - lower, out=slot)
-            slot[: len(noise)] += noise
+            slot[:] = (1 - lower) * home.latents[0, : len(slot)] + lower * home.noise[0, 0]
         home.sigmas[1] = self._stairs[-1]
         super()._advance(ticks)

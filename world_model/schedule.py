@@ -32,9 +32,8 @@ def warped(steps: Steps, shift: float) -> Steps:
 
 
 def window_sigmas(config: WindowConfig) -> Array:
-    """Return the sigmas of [previous frame | slots 0..T-1], (1 + T,) float32."""
-    context = np.array([config.context_sigma], np.float32)
-    return np.concatenate([context, staircase(config.slots, config.shift)])
+    """Return the sigmas of [previous frame | slots 0..T-1], (1 + T,) float32; the first is 0."""
+    return np.pad(staircase(config.slots, config.shift), (1, 0))
 
 
 class Raised(NamedTuple):

@@ -80,7 +80,8 @@ class RollingWorld:
         }
         self._ticks: Resident = resident or self._home
         self._say = say
-        self._thumbnails = Thumbnails(self._home.encode, config.frame_shape)
+        channels = config.codec.channels
+        self._thumbnails = Thumbnails(self._home.encode, config.frame_shape, channels)
         self._seed = self._draws = 0
         self._drawn = _NOT_DRAWN
         self._start: Frame = np.zeros((0, *config.frame_shape), np.uint8)
@@ -116,17 +117,20 @@ class RollingWorld:
         home.actions[:] = encode_actions(np.zeros(len(self.buttons), np.bool_))
         sheet, scenery, resting = frames[0], frames[1], frames[2:]
         home.cast[0] = read_cast(sheet, self.config.cast)
-        home.window[0, 0] = home.encode(scenery)
         places = follow(resting, home.cast[0], self.config.cast)
+        home.scenery[0] = home.encode(scenery)
         for i, shown in enumerate(resting):
             if i:
                 self._advance(home)
-            latents, window = home.encode(shown), home.window[0]
-            # The frame after the sink need not be its successor.
+            home.previous[0] = home.encode(shown)
             home.trail[0] = places[0], places[i - 1 if i > 1 else i], places[i]
-            window[1 + i : 3] = latents
+            if not i:
+                home.settle()
+            before, slots = home.window[0, 0], home.window[0, 1:]
+            if i < 2:  # the frame after the sink need not be its successor
+                before[:] = home.previous[0, : len(before)]
             self._draw_noise()
-            self._renoise(window[3:], latents)
+            self._renoise(slots, home.previous[0])
         self._start_away()
         frame: Frame = home.pixels[0]
         return frame
@@ -163,10 +167,10 @@ class RollingWorld:
     @property
     def finished(self) -> Array:
         """A copy of the latents (48, h, w) of the frame that was finished last."""
-        latents = self._home.latents.copy()
-        self._ticks.fetch({"head": latents})
-        head: Array = latents[0]
-        return head
+        previous = self._home.previous.copy()
+        self._ticks.fetch({"previous": previous})
+        latents: Array = previous[0]
+        return latents
 
     def measure(self, spans: Spans) -> None:
         """Mark the stages inside `denoise`, and the end of decoding, from now on."""
@@ -207,11 +211,11 @@ class RollingWorld:
         """
         window = self._home.window
         self._ticks.fetch({"window": window})
-        return self._thumbnails.draw(window[0, 4:])
+        return self._thumbnails.draw(window[0, 1:])
 
     @property
     def memory(self) -> dict[str, NDArray[Any]]:
-        """What the next tick starts from: `window`, `trail`, `cache_k`, `cache_v`.
+        """What the next tick starts from: `previous`, `window`, `trail`, `cache_k`, `cache_v`.
 
         Writing to them changes the session; but of a resident's memory they are copies.
         """
@@ -238,7 +242,7 @@ class RollingWorld:
         if self._ticks is home:
             return
         try:
-            self._ticks.start({**home.memory, "cast": home.cast, "sigmas": home.sigmas})
+            self._ticks.start({**home.memory, **home.setting})
             home.latents.fill(np.nan)
         except BackendError as error:
             self._leave(error)
@@ -269,18 +273,17 @@ class RollingWorld:
             home.sigmas[:] = self._levels
             return
         self._draw_noise()
-        slots, noise = home.window[0, 4:], home.noise[0, 1:]
+        slots, noise = home.window[0, 1:], home.noise[0]
         slots *= raised.keep
         noise *= raised.add
-        slots[:, : noise.shape[1]] += noise
+        slots += noise
         home.sigmas[:] = raised.sigmas
 
     def _draw_noise(self) -> None:
         self.prepare()
         self._draws += 1
 
-    def _renoise(self, window: Array, latents: Array) -> None:
-        """Fill a window (1 + T, 48, h, w) with one frame at every level of the staircase."""
-        levels, noise = self._levels.reshape(-1, 1, 1, 1), self._home.noise
-        np.multiply(1 - levels, latents, out=window)
-        window[:, : noise.shape[2]] += levels * noise[0]
+    def _renoise(self, slots: Array, latents: Array) -> None:
+        """Fill slots (T, C, h, w) with one frame at every level of the staircase."""
+        levels, noise = self._levels[1:].reshape(-1, 1, 1, 1), self._home.noise[0]
+        slots[:] = (1 - levels) * latents[: slots.shape[1]] + levels * noise

@@ -68,7 +68,10 @@ def test_a_broken_graph_is_named(bundle: Path, contents: bytes | None) -> None:
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"dit": {"width": 64, "depth": 2, "heads": 2}}, r"step\.onnx does not fit.*'cache_k'"),
+        (
+            {"dit": {"width": 64, "heads": 2, "cell_width": 8}},
+            r"step\.onnx does not fit.*'cache_k'",
+        ),
         ({"window": {"slots": 4}}, r"step\.onnx does not fit.*'actions'"),
         ({"buttons": ["left", "right"]}, r"step\.onnx does not fit.*'actions'"),
         ({"frame_width": 64}, r"does not fit"),

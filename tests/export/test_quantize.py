@@ -55,7 +55,7 @@ def test_what_is_exact_stays_float32(exported: Any, tmp_path: Path) -> None:
     exact = {
         node.name for node in before.graph.node
         if node.op_type in ("Conv", "MatMul", "Gemm")
-        and any(island in _scopes(node) for island in ("finder", "painter", "dit.sigma"))
+        and any(island in _scopes(node) for island in ("finder", "painter", "embedder.sigma"))
     }  # fmt: skip
     assert exact
     assert exact <= after

@@ -89,7 +89,7 @@ def test_a_tick_is_one_launch_that_copies_inputs_up_and_a_frame_down(stage: Stag
     assert (device.allocations, device.recorded) == before[:2], "all states were recorded"
     assert device.launches == before[2] + TICKS
     assert device.downloaded == TICKS * int(np.prod(config.frame_shape))
-    noise = 4 * (1 + config.window.slots) * int(np.prod(config.seen_shape))
+    noise = 4 * config.window.slots * int(np.prod(config.seen_shape))
     assert noise * TICKS < device.uploaded < (noise + 1024) * TICKS
 
 

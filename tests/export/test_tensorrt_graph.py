@@ -76,7 +76,7 @@ def test_what_is_exact_stays_float32(source: bytes, precision: str) -> None:
     text = " ".join(fewer)
     assert "blocks.0.qkv" in text
     assert "to_tokens" in text
-    for island in ("finder", "painter", "dit.sigma"):
+    for island in ("finder", "painter", "embedder.sigma"):
         assert island not in text
         assert island in " ".join(exact)
 

@@ -36,7 +36,8 @@ def test_tensorrt_sees_the_inputs_and_outputs_that_play_binds(exported: Any) -> 
     places = range(config.window.cache_frames)
     caches = {f"cache_{kind}_{place}" for kind in "kv" for place in places}
     assert set(given) == caches | {
-        "window", "sigmas", "actions", "noise", "ages", "trail", "cast"
+        "previous", "window", "sigmas", "actions", "noise", "ages", "trail", "cast", "sources",
+        "behind",
     }  # fmt: skip
     assert set(made) == {"head", "next_window", "k", "v", "next_trail"}
     block = (1, config.dit.depth, 1, config.tokens, config.dit.width)

@@ -40,7 +40,7 @@ def test_a_width_that_rope_cannot_split_is_refused() -> None:
     ("entry", "value"),
     [
         ("slots", 0), ("recent_frames", 0), ("sink_frames", -1),
-        ("shift", 0.0), ("context_sigma", 1.0), ("context_sigma", -0.1),
+        ("shift", 0.0),
         ("renoise", -0.1), ("renoise", 1.1),
     ],
 )  # fmt: skip

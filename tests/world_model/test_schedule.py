@@ -23,9 +23,9 @@ def test_no_shift_is_even_steps_and_a_shift_is_the_papers_warp() -> None:
     np.testing.assert_allclose(staircase(3, 3.0), [0.6, 6 / 7, 1.0], rtol=1e-6)
 
 
-def test_the_previous_frame_rides_before_the_slots_at_the_contexts_level() -> None:
-    config = WindowConfig(slots=2, shift=1.0, context_sigma=0.1)
-    np.testing.assert_allclose(window_sigmas(config), [0.1, 0.5, 1.0], rtol=1e-6)
+def test_the_previous_frame_rides_clean_before_the_slots() -> None:
+    config = WindowConfig(slots=2, shift=1.0)
+    np.testing.assert_allclose(window_sigmas(config), [0, 0.5, 1.0], rtol=1e-6)
 
 
 def test_slots_are_raised_to_just_the_signal_and_noise_of_their_new_level() -> None:

@@ -31,11 +31,17 @@ HELD = np.array([[0, 1, 0], [0, 1, 1], [0, 0, 0], [1, 0, 0], [1, 0, 1]], np.bool
 
 
 def moved_on(given: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-    """What the fake step makes of a window: scenery and sink stay, the rest halves, with noise."""
-    window = given["window"]
-    rest = window[:, 3:] * 0.5
-    rest[:, :, : given["noise"].shape[2]] += given["noise"]
-    return np.concatenate([window[:, :2], window[:, 3:4], rest], 1)
+    """What the fake step makes of a window: slots halve, with noise, behind the previous frame."""
+    slots = given["window"][:, 1:] * 0.5 + given["noise"]
+    return np.concatenate([given["previous"][:, None, : slots.shape[2]], slots], 1)
+
+
+def finished(given: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+    """The frame that it finishes: of the head as far as that is seen, of the previous one else."""
+    memory = given["cache_k"].mean() + given["ages"].sum() + given["actions"][0, 1] @ range(6)
+    head = given["window"][:, 1]
+    latents = np.concatenate([head, given["previous"][:, head.shape[1] :]], 1)
+    return np.asarray(latents * 0.5 + memory / 100 + given["behind"].mean() / 10)
 
 
 class FakeBackend:
@@ -61,7 +67,8 @@ class FakeBackend:
         computed: Callable[[], object] | None = None,
     ) -> Callable[[], None]:
         self.bound.append(graph)
-        run = {"step": self._step, "decode": self._decode, "encode": self._encode}[graph]
+        run = {"step": self._step, "decode": self._decode, "encode": self._encode,
+               "backdrop": self._backdrop}[graph]  # fmt: skip
 
         def call() -> None:
             run(dict(inputs), dict(outputs))
@@ -75,12 +82,15 @@ class FakeBackend:
 
     def _step(self, given: dict[str, NDArray[Any]], out: dict[str, NDArray[Any]]) -> None:
         self.ticks.append({name: array.copy() for name, array in given.items()})
-        memory = given["cache_k"].mean() + given["ages"].sum() + given["actions"][0, 1] @ range(6)
-        out["head"][:] = given["window"][:, 4] * 0.5 + memory / 100
+        out["head"][:] = finished(given)
         out["next_window"][:] = moved_on(given)
         out["next_trail"][:] = given["trail"] + 1
         out["k"][:] = len(self.ticks)
         out["v"][:] = -len(self.ticks)
+
+    def _backdrop(self, given: dict[str, NDArray[Any]], out: dict[str, NDArray[Any]]) -> None:
+        out["sources"][:] = given["scenery"].mean() + given["start"].mean()
+        out["behind"][:] = given["first"].mean() + given["cast"].mean()
 
     def _encode(self, given: dict[str, NDArray[Any]], out: dict[str, NDArray[Any]]) -> None:
         self.encoded.append(given["frame"].copy())
@@ -126,19 +136,20 @@ def test_reset_puts_all_start_frames_but_the_last_into_the_cache(
     np.testing.assert_array_equal(shown, start[-1])
     np.testing.assert_array_equal(np.concatenate(backend.encoded[1 - len(start) :]), start[1:])
     assert len(backend.ticks) == tiny.window.cache_frames
-    levels = window_sigmas(tiny.window).reshape(-1, 1, 1, 1)
+    levels = window_sigmas(tiny.window)[1:].reshape(-1, 1, 1, 1)
+    shades, cast = [frame.mean() / 100 for frame in start], read_cast(start[0], tiny.cast)
     for i, tick in enumerate(backend.ticks):
         noise = tick_noise(SEED, 2 * i, np.empty(tick["noise"][0].shape, np.float32))
-        shade = start[2 + i].mean() / 100
-        np.testing.assert_array_equal(tick["cast"][0], read_cast(start[0], tiny.cast))
-        expected = np.full(tick["window"][0, 3:].shape, shade) * (1 - levels)
-        expected[:, : noise.shape[1]] += levels * noise  # details are never noised
-        np.testing.assert_allclose(tick["window"][0, 3:], expected, rtol=1e-4, atol=1e-6)
-        for kept in (0, 1):
-            expected = start[1 + kept].mean() / 100
-            np.testing.assert_allclose(tick["window"][0, kept], expected, rtol=1e-5)
-        if i < 2:  # the frame after the sink need not be its successor
-            np.testing.assert_allclose(tick["window"][0, 2], shade, rtol=1e-5)
+        shade, before = shades[2 + i], shades[1 + i if i > 1 else 2 + i]
+        np.testing.assert_array_equal(tick["cast"][0], cast)
+        np.testing.assert_allclose(tick["previous"], shade, rtol=1e-5)
+        # The frame after the sink need not be its successor.
+        np.testing.assert_allclose(tick["window"][0, 0], before, rtol=1e-5)
+        expected = shade * (1 - levels) + levels * noise
+        np.testing.assert_allclose(tick["window"][0, 1:], expected, rtol=1e-4, atol=1e-6)
+        sources, behind = shades[1] + tick["trail"][0, 0].mean(), shades[2] + cast.mean()
+        np.testing.assert_allclose(tick["sources"], sources, rtol=1e-5)
+        np.testing.assert_allclose(tick["behind"], behind, rtol=1e-5)
         assert (tick["actions"] == encode_actions(np.zeros(3, np.bool_))).all()
 
 
@@ -194,8 +205,7 @@ def test_a_new_action_raises_the_cleaner_slots_of_its_own_tick_and_of_no_other(
         window = moved_on(last)[0]
         if new:
             fresh = tick_noise(SEED, draw, np.empty_like(tick["noise"][0]))
-            window[4:] *= keep
-            window[4:, : fresh.shape[1]] += add * fresh[1:]
+            window[1:] = keep * window[1:] + add * fresh
             draw += 1
         np.testing.assert_allclose(tick["window"][0], window, rtol=1e-5, atol=1e-6)
         np.testing.assert_array_equal(tick["sigmas"], sigmas if new else levels)
@@ -237,14 +247,11 @@ def test_frame_by_frame_a_world_can_take_several_passes_from_ever_lower_levels(
         assert tick["sigmas"].tolist() == [0, level]
     for number, lower in ((1, stairs[1]), (2, stairs[0])):
         last = passes[number - 1]
-        memory = last["cache_k"].mean() + last["ages"].sum() + last["actions"][0, 1] @ range(6)
-        x0 = last["window"][0, 4] * 0.5 + memory / 100
-        noise = tick_noise(SEED, draw + number - 1, np.empty_like(last["noise"][0]))[1]
-        expected = (1 - lower) * x0
-        expected[: len(noise)] += lower * noise
-        slot = passes[number]["window"][0, 4]
+        noise = tick_noise(SEED, draw + number - 1, np.empty_like(last["noise"][0]))[0]
+        expected = (1 - lower) * finished(last)[0, : len(noise)] + lower * noise
+        slot = passes[number]["window"][0, 1]
         np.testing.assert_allclose(slot, expected, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(head, slot * 0.5 + memory / 100, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(head, finished(passes[2])[0], rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(passes[0]["cache_k"], passes[2]["cache_k"])
     assert passes[3]["cache_k"].max() == count + 3, "of a frame, the last pass is kept"
     with pytest.raises(ConfigError, match="only frame-by-frame worlds"):
@@ -368,13 +375,13 @@ def test_a_reset_forgets_everything(
 def test_arrays_are_bound_once_and_reused(
     world: RollingWorld, backend: FakeBackend, start: NDArray[np.uint8]
 ) -> None:
-    assert sorted(backend.bound) == ["decode", "encode", "step", "step"]
+    assert sorted(backend.bound) == ["backdrop", "decode", "encode", "step", "step"]
     world.reset(start, seed=SEED)
     latents, frame = world.denoise(HELD[0]), world.step(HELD[1])
     world.reset(start, seed=SEED)
     assert np.shares_memory(world.denoise(HELD[0]), latents)
     assert np.shares_memory(world.step(HELD[1]), frame)
-    assert sorted(backend.bound) == ["decode", "encode", "step", "step"]
+    assert sorted(backend.bound) == ["backdrop", "decode", "encode", "step", "step"]
 
 
 def test_kept_latents_can_be_decoded_later(world: RollingWorld, start: NDArray[np.uint8]) -> None:

@@ -18,13 +18,12 @@ from torch.nn import functional as F
 
 from world_model.cast import ANEW, COMING, CUT_PX, DRAWING, GOES_ON, PUT_BACK
 from world_model.config import CastConfig
-from world_model.network.painter import pixels_of
+from world_model.network.codec import CELL
+from world_model.network.laying import pixels_at
 
 REACH_PX = (12, 4)
 """How far an actor may move in a tick: rows, columns. Nothing is faster than a spring."""
 MOVES = tuple(2 * reach + 1 for reach in REACH_PX)
-MIDDLE = (CastConfig.height // 2, CastConfig.width // 2)
-"""The pixel of a drawing that marks where it is."""
 GLIMPSE = ((-12, 20), (-9, 19))
 """Pixels that a glimpse shows, from a drawing's top left corner: rows, columns."""
 GLIMPSE_WIDTH, GLIMPSE_TILE_PX, GLIMPSE_NARROW = 64, 4, 32
@@ -61,12 +60,12 @@ class Finder(nn.Module):
     def forward(self, pictures: Tensor, actions: Tensor, trail: Tensor) -> Tensor:
         """Follow actors from the last finished frame through slots; returns places (B, T, A, 4).
 
-        pictures (B, H, W, 6): scenery and last finished frame; actions, tokens (B, T, ...) of the
-        slots; trail (B, 3, A, 4): where actors were in the first frame of the session, in the last
-        but one finished and in the last.
+        pictures (B, 6, 16, h, w): scenery and last finished frame; actions, tokens (B, T, ...) of
+        the slots; trail (B, 3, A, 4): where actors were in the first frame of the session, in the
+        last but one finished and in the last.
         """
         start, before, last = trail.unbind(1)
-        frame = pictures.shape[1], pictures.shape[2]
+        frame = pictures.shape[-2] * CELL, pictures.shape[-1] * CELL
         followed = []
         for slot in range(actions.shape[1]):
             said = self.ask(glimpses(pictures, last), actions[:, slot], last, last - before)
@@ -154,51 +153,23 @@ def split(said: Tensor) -> tuple[Tensor, ...]:
 
 
 def glimpses(pictures: Tensor, places: Tensor) -> Tensor:
-    """Cut pictures (B, H, W, C) out around places (B, A, 4); returns (B, A, C + 1, h, w).
+    """Cut pictures (B, C, 16, h, w) out around places (B, A, 4); returns (B, A, C + 1, rows,
+    columns).
 
     The last channel is 1 inside the picture; outside all are 0.
     """
-    batch, height, width = pictures.shape[:3]
-    device = pictures.device
-    rows, columns = (
-        places[..., axis, None] + torch.arange(*GLIMPSE[axis], device=device) for axis in (0, 1)
+    (top, bottom), (left, right) = GLIMPSE
+    starts, size = (places[..., 0] + top, places[..., 1] + left), (bottom - top, right - left)
+    index, inside = pixels_at(*starts, size, pictures.shape[-2:])
+    pixels = pictures.flatten(2).transpose(1, 2)
+    index = (
+        index + torch.arange(len(index), device=index.device)[:, None, None, None] * pixels.shape[1]
     )
-    inside = _within(rows, height)[..., :, None] & _within(columns, width)[..., None, :]
-    index = rows.clamp(0, height - 1)[..., :, None] * width
-    index = index + columns.clamp(0, width - 1)[..., None, :]
-    index = index + torch.arange(batch, device=device)[:, None, None, None] * (height * width)
-    shown = pictures.flatten(0, 2).index_select(0, index.flatten()).unflatten(0, index.shape)
+    shown = pixels.flatten(0, 1).index_select(0, index.flatten()).unflatten(0, index.shape)
     mask = inside[:, :, None].to(shown)
     return torch.cat([shown.movedim(-1, 2) * mask, mask], 2)
-
-
-def _within(places: Tensor, size: int) -> Tensor:
-    return (places >= 0) & (places < size)
 
 
 def _is(places: Tensor, side: Tensor) -> Tensor:
     """Return 1 where `places` (...) is the place, else 0: (..., len(side))."""
     return (places[..., None] == side).float()
-
-
-def mark(places: Tensor, grid: torch.Size) -> Tensor:
-    """Draw places (B, F, A, 4) for a network to see: (B, F, 16, h, w), 1 at the pixels at the top
-    middle, else 0; nothing where it is outside."""
-    return _boxes(places, (0, 1), (MIDDLE[1], MIDDLE[1] + 1), grid)
-
-
-def box(places: Tensor, grid: torch.Size) -> Tensor:
-    """Draw the same with 1 wherever a drawing may have pixels."""
-    return _boxes(places, (0, CastConfig.height), (0, CastConfig.width), grid)
-
-
-def _boxes(
-    places: Tensor, rows: tuple[int, int], columns: tuple[int, int], grid: torch.Size
-) -> Tensor:
-    """Draw boxes from and to so many rows and columns from places (B, F, A, 4) on."""
-    sides = []
-    for axis, (first, end) in enumerate((rows, columns)):
-        off = pixels_of(grid[axis], places.device) - places[..., axis, None, None]
-        sides.append(((off >= first) & (off < end)).float())
-    drawn = sides[0][..., :, None, :, None] * sides[1][..., None, :, None, :]
-    return drawn.flatten(3, 4).sum(2)

@@ -11,18 +11,22 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from world_model.cache import CacheIndex
 from world_model.config import WindowConfig
 from world_model.network.attention import Memory
-from world_model.network.dit import TOKEN_CELLS, RollingDiT
+from world_model.network.dit import TOKEN_CELLS, Backdrop, RollingDiT
 from world_model.network.noising import noised
 from world_model.schedule import raised, staircase, window_sigmas
 
+_OF_A_WORLD = (
+    "scenery", "first", "cast", "previous", "window", "trail", "previous_action", "corners",
+)  # fmt: skip
+"""What a roll-out keeps of each world, beside the cache."""
+
 
 class TickOutput(NamedTuple):
-    """`head` (B, 48, h, w) finished latents; `window` (B, 4 + T, 48, h, w) for the next tick; `k`,
+    """`head` (B, 48, h, w) finished latents; `window` (B, 1 + T, C, h, w) for the next tick; `k`,
     `v` (B, depth, N, width) of the frame that has left the window; `trail` (B, 3, A, 4) for the
     next tick; `x0` of every slot, as of `StepOutput`."""
 
@@ -42,12 +46,13 @@ class RollingStep(nn.Module):
         super().__init__()
         self.dit = dit
         self.window = dit.window if slots is None else replace(dit.window, slots=slots)
-        levels = torch.from_numpy(window_sigmas(self.window)).to(dit.place.device)
+        levels = torch.from_numpy(window_sigmas(self.window)).to(dit.embedder.place.device)
         self.register_buffer("levels", levels, persistent=False)
         self.levels: Tensor
 
     def forward(
         self,
+        previous: Tensor,
         window: Tensor,
         sigmas: Tensor,
         actions: Tensor,
@@ -55,31 +60,29 @@ class RollingStep(nn.Module):
         memory: Memory,
         trail: Tensor,
         cast: Tensor,
+        backdrop: Backdrop,
         corners: Tensor | None = None,
         places: Tensor | None = None,
     ) -> TickOutput:
-        """Map a window (see `RollingDiT.step`) and fresh noise (B, 1 + T, ...) to the next one."""
-        out = self.dit.step(window, sigmas, actions, memory, trail, cast, corners, places)
-        following = torch.cat([window[:, :2], window[:, 3:4], slide(out.x0, self.levels, noise)], 1)
+        """Map a window (see `RollingDiT.step`) and fresh noise (B, T, C, h, w) to the next one."""
+        seen = sigmas, actions, memory, trail, cast, backdrop, corners, places
+        out = self.dit.step(previous, window, *seen)
+        channels = window.shape[2]
+        slid = slide(out.x0[:, :, :channels], self.levels, noise)
+        following = torch.cat([previous[:, None, :channels], slid], 1)
         trail = torch.cat([trail[:, :1], trail[:, 2:], out.places[:, :1]], 1)
         return TickOutput(out.x0[:, 0], following, out.k, out.v, trail, out.x0)
 
 
 def slide(x0: Tensor, sigmas: Tensor, noise: Tensor) -> Tensor:
-    """Hand the head on as previous frame, and re-noise slot k to slot k - 1's level.
+    """Hand the head on, and re-noise what follows, each slot to the level of the one before it.
 
-    x0 (B, T, 48, h, w); sigmas (1 + T,), the staircase; noise (B, 1 + T, C, h, w): on what the
-    network sees. The new tail is pure noise.
+    x0, noise (B, T, C, h, w); sigmas (1 + T,), the staircase, a finished frame's 0 first. The new
+    tail is pure noise.
     """
-    levels = sigmas.reshape(-1, 1, 1, 1)
-    noise = _widened(levels * noise, x0)
-    slid = (1 - levels[:-1]) * x0 + noise[:, :-1]
+    levels = sigmas[1:-1].reshape(-1, 1, 1, 1)
+    slid = (1 - levels) * x0[:, 1:] + levels * noise[:, :-1]
     return torch.cat([slid, noise[:, -1:]], 1)
-
-
-def _widened(noise: Tensor, latents: Tensor) -> Tensor:
-    """Give noise (B, F, C, h, w) as many channels as latents have; what is not seen gets none."""
-    return F.pad(noise, (0, 0, 0, 0, 0, latents.shape[2] - noise.shape[2]))
 
 
 class RollOut:
@@ -117,11 +120,11 @@ class RollOut:
             config.dit.width,
         )
         cells = rows * TOKEN_CELLS, columns * TOKEN_CELLS
-        self._noise_shape = (batch, 1 + window.slots, config.codec.channels, *cells)
+        self._noise_shape = (batch, window.slots, config.codec.channels, *cells)
         self.cache_k = torch.zeros(shape, device=device)
         self.cache_v = torch.zeros(shape, device=device)
-        self.window = torch.zeros(0)
-        self.cast = torch.zeros(0)
+        self.scenery, self.first, self.cast = (torch.zeros(0) for _ in range(3))
+        self.previous, self.window = torch.zeros(0), torch.zeros(0)
         self.trail = torch.zeros(0)
         self.previous_action = torch.zeros(0)
 
@@ -133,33 +136,35 @@ class RollOut:
         trail: Tensor,
         actions: Tensor,
         plan: Tensor,
-        noises: Tensor,
+        noise: Tensor,
     ) -> None:
         """Fill the cache from finished frames and set the first window.
 
         cast (B, D, 4, H, W): the actors' drawings; scenery (B, 48, h, w); frames (B, K, 48, h, w),
         where actors are in them, `trail` (B, K, A, 4), and the actions (B, K, ...) that caused
         them, oldest first, the first the sink; plan (B, T - 1, 48, h, w) for the slots, or more;
-        noises (K, B, 1 + T, C, h, w).
+        noise (B, T, C, h, w).
         """
-        self.cast = cast
-        fixed, last = torch.stack([scenery, frames[:, 0]], 1), frames.shape[1] - 1
+        self.cast, self.scenery, self.first, self.trail = cast, scenery, frames[:, 0], trail
+        behind, channels = self._backdrop().behind, noise.shape[2]
+        seen, last = frames[:, :, :channels], frames.shape[1] - 1
         for i in range(last + 1):
             earlier = i if i < 2 else i - 1  # the sink need not be right before its follower
-            before = frames[:, earlier : earlier + 1]
-            planned = torch.cat([frames[:, i : i + 1], plan[:, : len(self.sigmas) - 2]], 1)
-            self.window = torch.cat([fixed, before, slide(planned, self.sigmas, noises[i])], 1)
+            before, self.previous = seen[:, earlier : earlier + 1], frames[:, i]
             self.trail = trail[:, [0, earlier, i]]
             self.previous_action = actions[:, i]
             if i < last:
-                finished, own = self.window[:, :4], actions[:, i : i + 1]
-                seen = self._memory(), self.trail, self.corners
-                kept = self.step.dit.remember(finished, self.sigmas[:1], own, *seen)
-                self._push(*kept)
+                own = actions[:, i : i + 1], self._memory(), self.trail
+                self._push(
+                    *self.step.dit.remember(frames[:, i], before, *own, behind, self.corners)
+                )
+        planned = plan[:, : len(self.sigmas) - 2, :channels]
+        slots = slide(torch.cat([seen[:, last:], planned], 1), self.sigmas, noise)
+        self.window = torch.cat([before, slots], 1)
 
-    def noise(self, *ticks: int) -> Tensor:
-        """Draw the noise of a tick (B, 1 + T, C, h, w), or of so many (ticks, B, ...)."""
-        return torch.randn(*ticks, *self._noise_shape, device=self.cache_k.device)
+    def noise(self) -> Tensor:
+        """Draw the noise of a tick, (B, T, C, h, w)."""
+        return torch.randn(self._noise_shape, device=self.cache_k.device)
 
     def tick(
         self,
@@ -188,29 +193,33 @@ class RollOut:
         self, action: Tensor, sigmas: Tensor, noise: Tensor, places: Tensor | None
     ) -> TickOutput:
         """Take the pass that finishes a frame."""
-        inputs = self.window, sigmas, self._actions(action), noise
+        inputs = self.previous, self.window, sigmas, self._actions(action), noise
         out: TickOutput = self.step(*inputs, *self._seen(), self.corners, places)
         self._push(out.k, out.v)
-        self.window, self.trail, self.previous_action = out.window.detach(), out.trail, action
+        self.previous, self.window = out.head.detach(), out.window.detach()
+        self.trail, self.previous_action = out.trail, action
         return out
 
     def _actions(self, action: Tensor) -> Tensor:
         """The previous frame has the action that caused it; every slot the newest."""
         return torch.stack([self.previous_action] + [action] * (len(self.sigmas) - 1), 1)
 
-    def _seen(self) -> tuple[Memory, Tensor, Tensor]:
-        return self._memory(), self.trail, self.cast
+    def _seen(self) -> tuple[Memory, Tensor, Tensor, Backdrop]:
+        return self._memory(), self.trail, self.cast, self._backdrop()
+
+    def _backdrop(self) -> Backdrop:
+        """Return the session's, of the network as it is now."""
+        start = self.trail[:, 0]
+        return self.step.dit.backdrop(self.scenery, self.first, start, self.cast)
 
     def _raise(self, action: Tensor, noise: Tensor | None) -> Tensor:
         """Raise the slots of those worlds whose action is new; returns sigmas (B, 1 + T)."""
         noise = self.noise() if noise is None else noise
         new = (action != self.previous_action).any(-1, keepdim=True)
         sigmas, keep, add = self.raised
-        columns = new[..., None, None, None]
-        eps = _widened(noise[:, 1:], self.window)
-        slots = self.window[:, 4:]
-        slots = torch.where(columns, keep * slots + add * eps, slots)
-        self.window = torch.cat([self.window[:, :4], slots], 1)
+        slots = self.window[:, 1:]
+        slots = torch.where(new[..., None, None, None], keep * slots + add * noise, slots)
+        self.window = torch.cat([self.window[:, :1], slots], 1)
         return torch.where(new, sigmas, self.sigmas)
 
     def adopt(self, rows: Tensor, other: RollOut) -> None:
@@ -222,7 +231,7 @@ class RollOut:
             adopted[:, :, mine] = getattr(other, name)[:, :, theirs]
             cache[rows] = adopted
             setattr(self, name, cache)
-        for name in ("window", "cast", "trail", "previous_action", "corners"):
+        for name in _OF_A_WORLD:
             value = getattr(self, name)
             if value is not None:
                 setattr(self, name, value.index_copy(0, rows, getattr(other, name)))
@@ -282,8 +291,8 @@ class FrameByFrame(RollOut):
         """Advance by one frame; nothing is raised, as every frame begins as pure noise."""
         for sigmas, lower in pairwise(self.levels):
             with torch.no_grad():
-                inputs = self.window, sigmas, self._actions(action), *self._seen()
-                x0 = self.step.dit.step(*inputs, self.corners, places).x0
+                inputs = self.previous, self.window, sigmas, self._actions(action), *self._seen()
+                x0 = self.step.dit.step(*inputs, self.corners, places).x0[:, :, : noise.shape[2]]
             slot = noised(x0, lower[1:].expand(x0.shape[:2]), noise.shape[2])
-            self.window = torch.cat([self.window[:, :4], slot], 1)
+            self.window = torch.cat([self.window[:, :1], slot], 1)
         return self._advance(action, self.levels[-1], noise, places)

@@ -10,12 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from games.platformer import physics
 from games.platformer.policy import PlayLikePolicy
 from games.platformer.render import Renderer
 from world_model.data import HELD_OUT_SEED, places_of, stage
+from world_model.network.codec import to_cells
 from world_model.network.finding import glimpses
 
 ROOM = 128
@@ -73,7 +75,7 @@ class _Room:
         self._levels, palettes = stage(rng.integers(HELD_OUT_SEED, size=games))
         self._renderer = Renderer(self._levels, palettes)
         scenery = np.stack([self._renderer.background(i) for i in range(games)])
-        self._scenery = torch.from_numpy(scenery)
+        self._scenery = _in_cells(scenery)
         self._policy = PlayLikePolicy(self._levels, rng)
         self._state = physics.initial(self._levels)
         self._start = places_of(self._levels, self._state)
@@ -99,7 +101,7 @@ class _Room:
         other = self._rng.integers(1, known.shape[2], size=self.games)
         pair = np.stack([np.zeros_like(other), other], 1)[:, None, :, None]
         places = torch.from_numpy(np.take_along_axis(known, pair, 2))
-        frame = torch.from_numpy(self._renderer.render(self._state))
+        frame = _in_cells(self._renderer.render(self._state))
         behind, seen = (glimpses(picture, places[:, 2]) for picture in (self._scenery, frame))
         return Moments(
             torch.cat([behind[:, :, :-1], seen], 2),
@@ -107,3 +109,8 @@ class _Room:
             torch.from_numpy(held),
             places[:, 3],
         )
+
+
+def _in_cells(frames: NDArray[np.uint8]) -> Tensor:
+    """See frames (B, H, W, 3) as glimpses want them, (B, 3, 16, h, w)."""
+    return torch.unflatten(to_cells(torch.from_numpy(frames)), 1, (3, -1))

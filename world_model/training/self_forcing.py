@@ -150,8 +150,8 @@ class Group:
         if out.corners is not None:
             places, trail = (crop_places(part, out.corners) for part in (places, trail))
         return Moment(
-            scenery=out.window[:, 0],
-            clean=torch.cat([out.window[:, 1:2], self.dreamt], 1),
+            scenery=out.scenery,
+            clean=torch.cat([out.first[:, None], self.dreamt], 1),
             clean_actions=torch.from_numpy(data.actions[rows, times]).to(device),
             keys=data.keys(self.episodes, self.now).to(device),
             trail=trail,
@@ -196,7 +196,7 @@ class Group:
             trail = crop_places(trail, corners)
         fresh = self.kind(self.step, len(rows), device, corners, grid)
         with self.compute.autocast():
-            fresh.start(cast, scenery, frames, trail, actions, plan, fresh.noise(count))
+            fresh.start(cast, scenery, frames, trail, actions, plan, fresh.noise())
         if self.out is None:
             self.out, self.dreamt = fresh, frames[:, 1:]
         else:
@@ -223,7 +223,7 @@ def rolling_from(
     count = dit.window.finished_frames
     out = RollOut(RollingStep(dit), len(episodes), device)
     torch.manual_seed(0)
-    out.start(*recorded_start(data, episodes, starts, count, device), out.noise(count))
+    out.start(*recorded_start(data, episodes, starts, count, device), out.noise())
     return out
 
 

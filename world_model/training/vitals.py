@@ -69,10 +69,10 @@ class VitalsGuard:
         judges = [ActionJudge(level) for level in self._levels]
         answers, energies = [], []
         for tick in range(self._ticks):
-            previous = out.window[:, 3]
+            previous = out.previous
             tokens = data.actions[self._episodes, self._starts + self._count - 1 + tick]
             out.tick(torch.from_numpy(tokens).to(device), out.noise())
-            energies.append((out.window[:, 3] - previous).square().mean())
+            energies.append((out.previous - previous).square().mean())
             players = out.trail[:, -1, 0].tolist()
             for judge, held, place in zip(judges, tokens, players, strict=True):
                 answers.append(judge.see(box_of(place), held[: len(BUTTONS)].astype(np.bool_)))

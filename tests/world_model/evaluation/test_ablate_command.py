@@ -118,8 +118,8 @@ def test_of_a_distilled_variant_the_teacher_is_part_of_the_budget(
     assert minutes > 0
     config, dit = load_dit(run, finder)
     assert config.window == size.window
-    student = load_checkpoint(run)[0]["final"]["student.tell.weight"]
-    assert torch.equal(dit.state_dict()["tell.weight"], student)
+    student = load_checkpoint(run)[0]["final"]["student.readout.tell.weight"]
+    assert torch.equal(dit.state_dict()["readout.tell.weight"], student)
 
 
 def test_measures_that_are_the_same_in_all_variants_are_not_drawn() -> None:

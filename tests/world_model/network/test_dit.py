@@ -17,10 +17,11 @@ from torch.nn import functional as F
 from world_model.actions import MARKS
 from world_model.cache import CacheIndex
 from world_model.cast import COMINGS
-from world_model.config import WindowConfig, WorldConfig
+from world_model.config import SOURCES, WindowConfig, WorldConfig
 from world_model.network.attention import Memory
-from world_model.network.dit import RollingDiT, StepOutput
-from world_model.network.painter import SOURCE_BIAS, SOURCES, lay
+from world_model.network.dit import Backdrop, RollingDiT, StepOutput
+from world_model.network.laying import lay
+from world_model.network.painter import SOURCE_BIAS
 from world_model.network.rope import rotate
 from world_model.schedule import window_sigmas
 
@@ -47,16 +48,18 @@ class Moment:
     cast: Tensor
     places: Tensor
 
-    def window(self) -> tuple[Tensor, Tensor]:
-        """Latents and actions of the window: sink, last but one, previous frame, slots."""
+    def window(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The previous frame; the one before it and the slots; actions of that and of these."""
         last = self.clean.shape[1] - 1
-        seen = [0, predecessor(last), last]
-        unseen = self.clean.shape[2] - self.slots.shape[2]
-        slots = F.pad(self.slots, (0, 0, 0, 0, 0, unseen), value=7.0)
+        before = self.clean[:, [predecessor(last)], : self.slots.shape[2]]
         return (
-            torch.cat([self.scenery[:, None], self.clean[:, seen], slots], 1),
+            self.clean[:, last],
+            torch.cat([before, self.slots], 1),
             torch.cat([self.clean_actions[:, -1:], self.slot_actions], 1),
         )
+
+    def backdrop(self, dit: RollingDiT) -> Backdrop:
+        return dit.backdrop(self.scenery, self.clean[:, 0], self.trail[:, 0], self.cast)
 
     def trail_of_window(self) -> Tensor:
         last = self.clean.shape[1] - 1
@@ -146,34 +149,30 @@ class Naive:
         """Return x0 of the slots."""
         dit, head = self.dit, moment.clean.shape[1]
         channels = dit.config.codec.channels
-        clean, scenery = moment.clean[:, :, :channels], moment.scenery[:, :channels]
+        clean, backdrop = moment.clean[:, :, :channels], moment.backdrop(dit)
         window = window_sigmas(dit.window)
         sigmas = torch.tensor([window[0]] * head + [*window[1:]]).expand(BATCH, -1)
         latents = torch.cat([clean, moment.slots], 1)
         frames = [*range(head)] + [head - 1] * dit.window.slots
         before = [predecessor(frame) for frame in frames]
-        sink = [0] * len(frames)
-        past = dit._past(
-            *(clean[:, index] for index in (frames, before, sink)),
-            scenery[:, None].expand(-1, len(frames), -1, -1, -1),
-            torch.stack([moment.trail[:, before], moment.trail[:, frames]], 2),
-        )
-        laid, first, last = (
+        trails = torch.stack([moment.trail[:, before], moment.trail[:, frames]], 2)
+        past = dit.embedder.past(clean[:, frames], clean[:, before], trails, backdrop.behind)
+        laid, last = (
             lay(moment.cast, places, past.shape[-2:])
-            for places in (moment.places, moment.trail[:, :1], moment.trail[:, -1:])
+            for places in (moment.places, moment.trail[:, -1:])
         )
         left = torch.cat([last.opacity, laid.opacity[:, :-1]], 1)
-        past[:, head:] += dit._going(laid, moment.places)
+        past[:, head:] += dit.embedder.going(laid)
         actions = torch.cat([moment.clean_actions, moment.slot_actions], 1)
         there = torch.cat([moment.trail, moment.places], 1)
-        seen = dit._embed(latents, past, sigmas, actions, there, dit.place)
+        seen = dit.embedder(latents, past, sigmas, actions, there, None)
         x = seen.x
         for block in dit.blocks:
             x = block(x, seen.cond, lambda q, k, v: self.attend(q, k, v, head))
-        told = dit._tell(x[:, head:], seen.slots(head))
-        base = moment.clean[:, -1] / (1 - window[0])
-        sources = dit.painter.sources(moment.scenery, moment.clean[:, 0], first)
-        painted: Tensor = dit.painter(told, base, sources, laid, left)
+        told = dit.readout(x[:, head:], seen.slots(head))
+        base = moment.clean[:, -1]
+        pixels = dit.painter.pixels(base)
+        painted: Tensor = dit.painter(told, base, pixels, backdrop.sources, laid, left)
         return painted
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, head: int) -> Tensor:
@@ -197,19 +196,20 @@ def step_at(dit: RollingDiT, moment: Moment) -> StepOutput:
     config = dit.config
     index, sigmas = CacheIndex(config.window), torch.from_numpy(window_sigmas(config.window))
     shape = (BATCH, config.dit.depth, config.window.cache_frames, config.tokens, config.dit.width)
-    cache_k, cache_v = torch.zeros(shape), torch.zeros(shape)
+    cache_k, cache_v, backdrop = torch.zeros(shape), torch.zeros(shape), moment.backdrop(dit)
     for frames in range(1, moment.clean.shape[1]):
-        window, actions = moment.cut(frames).window()
+        previous, window, actions = moment.cut(frames).window()
         ages = torch.from_numpy(index.ages.copy())
         trail = moment.cut(frames).trail_of_window()
         memory = Memory(cache_k, cache_v, ages)
-        out = dit.step(window, sigmas, actions, memory, trail, moment.cast)
+        seen = sigmas, actions, memory, trail, moment.cast, backdrop
+        out = dit.step(previous, window, *seen)
         (place,) = index.push()
         cache_k[:, :, place], cache_v[:, :, place] = out.k, out.v
-    window, actions = moment.window()
+    previous, window, actions = moment.window()
     memory = Memory(cache_k, cache_v, torch.from_numpy(index.ages))
-    trail, places = moment.trail_of_window(), moment.places
-    return dit.step(window, sigmas, actions, memory, trail, moment.cast, places=places)
+    seen = sigmas, actions, memory, moment.trail_of_window(), moment.cast, backdrop
+    return dit.step(previous, window, *seen, places=moment.places)
 
 
 @pytest.mark.parametrize("tick", range(TICKS))
@@ -317,52 +317,45 @@ def test_an_untrained_network_predicts_that_hardly_anything_changes(
 def test_what_is_remembered_of_a_frame_is_what_a_step_makes_of_it(
     dit: RollingDiT, clip: Clip
 ) -> None:
-    window, actions = clip.moment(0).window()
+    moment = clip.moment(0)
+    previous, window, actions = moment.window()
     sigmas = torch.from_numpy(window_sigmas(dit.window))
     config = dit.config
     shape = (BATCH, config.dit.depth, config.window.cache_frames, config.tokens, config.dit.width)
     memory = Memory(torch.randn(shape), torch.randn(shape), torch.tensor([4.0, 3.0, 2.0]))
     with torch.no_grad():
-        trail = clip.moment(0).trail_of_window()
-        out = dit.step(window, sigmas, actions, memory, trail, clip.cast)
-        kept = dit.remember(window[:, :4], sigmas[:1], actions[:, :1], memory, trail)
+        trail, backdrop = moment.trail_of_window(), moment.backdrop(dit)
+        out = dit.step(previous, window, sigmas, actions, memory, trail, clip.cast, backdrop)
+        seen = memory, trail, backdrop.behind
+        kept = dit.remember(previous, window[:, :1], actions[:, :1], *seen)
     torch.testing.assert_close(kept, (out.k, out.v))
 
 
 def test_where_actors_are_is_found_if_it_is_not_told(dit: RollingDiT, clip: Clip) -> None:
     moment = clip.moment(0)
-    window, actions = moment.window()
+    previous, window, actions = moment.window()
     sigmas, config = torch.from_numpy(window_sigmas(dit.window)), dit.config
     shape = (BATCH, config.dit.depth, config.window.cache_frames, config.tokens, config.dit.width)
     memory = Memory(torch.randn(shape), torch.randn(shape), torch.tensor([4.0, 3.0, 2.0]))
     with torch.no_grad():
-        trail = moment.trail_of_window()
-        alone = dit.step(window, sigmas, actions, memory, trail, clip.cast)
-        again = dit.step(window, sigmas, actions, memory, trail, clip.cast, places=alone.places)
-        base = window[:, 3] / (1 - sigmas[0])
-        found = dit.finder(dit._pictures(window[:, 0], base), actions[:, 1:], trail)
+        trail, backdrop = moment.trail_of_window(), moment.backdrop(dit)
+        seen = sigmas, actions, memory, trail, clip.cast, backdrop
+        alone = dit.step(previous, window, *seen)
+        again = dit.step(previous, window, *seen, places=alone.places)
+        pictures = torch.cat([backdrop.sources[:, 0], dit.painter.pixels(previous)], 1)
+        found = dit.finder(pictures, actions[:, 1:], trail)
     assert torch.equal(alone.places, found)
     assert torch.equal(again.places, alone.places)
     assert torch.equal(alone.x0, again.x0)
 
 
 @torch.no_grad()
-def test_how_the_player_comes_to_its_place_conditions_a_frame(dit: RollingDiT) -> None:
-    ways = torch.tensor(COMINGS)
-    actions = torch.zeros(len(ways), dit.action.in_features)
-    conditions = dit.condition(torch.zeros(len(ways)), actions, ways)
-    apart = torch.cdist(conditions, conditions)
-    assert (apart > 1e-3).sum() == len(ways) * (len(ways) - 1)
-
-
-@torch.no_grad()
 def test_what_is_said_to_stay_goes_on_to_the_bit_seen_or_not(dit: RollingDiT, clip: Clip) -> None:
-    nn.init.zeros_(dit.tell.weight)
-    nn.init.constant_(dit.tell.bias, -60.0)
+    nn.init.zeros_(dit.readout.tell.weight)
+    nn.init.constant_(dit.readout.tell.bias, -60.0)
     moment = replace(clip.moment(0), cast=torch.zeros_like(clip.cast))
-    previous = moment.clean[:, -1:] / (1 - window_sigmas(dit.window)[0])
     x0 = step_at(dit, moment).x0
-    assert torch.equal(x0, previous.expand_as(x0))
+    assert torch.equal(x0, moment.clean[:, -1:].expand_as(x0))
 
 
 @torch.no_grad()
@@ -379,17 +372,6 @@ def test_how_actors_move_is_seen_in_pixels_that_the_large_network_cannot_see(
     assert (pictures[0] - pictures[len(pictures) // 2]).abs().amax() > 1e-3
 
 
-@torch.no_grad()
-def test_the_player_and_other_actors_are_marked_apart(dit: RollingDiT, clip: Clip) -> None:
-    frames = clip.clean[:, :1, : dit.config.codec.channels]
-    trails = clip.trail[:, None, :2]
-    seen = dit._past(frames, frames, frames, frames, trails)
-    swapped = dit._past(frames, frames, frames, frames, trails[:, :, :, [1, 0, 2]])
-    others = dit._past(frames, frames, frames, frames, trails[:, :, :, [0, 2, 1]])
-    assert (swapped - seen).abs().amax() > 1e-3
-    torch.testing.assert_close(others, seen, msg="other actors are alike")
-
-
 def test_gradients_reach_every_weight(dit: RollingDiT, clip: Clip) -> None:
     dit.finder.requires_grad_(False)  # it is trained apart
     clip.outputs(dit).square().sum().backward()
@@ -404,14 +386,3 @@ def test_gradients_reach_every_weight(dit: RollingDiT, clip: Clip) -> None:
 def test_a_crop_as_large_as_the_frame_is_the_frame(dit: RollingDiT, clip: Clip) -> None:
     x0 = clip.run(dit, torch.zeros(BATCH, 2, dtype=torch.long))
     torch.testing.assert_close(x0, clip.run(dit))
-
-
-def test_the_tokens_of_a_crop_know_their_place_in_the_frame(dit: RollingDiT) -> None:
-    height, width = dit.config.grid
-    whole = dit.place.reshape(height, width, -1)
-    corners = torch.tensor([[0, 0], [1, 0], [0, 1], [1, 2]])
-    places = dit._places(corners, (1, 1))
-    for (row, col), place in zip(corners.tolist(), places, strict=True):
-        assert torch.equal(place.flatten(), whole[row, col])
-    wide = dit._places(torch.tensor([[0, 1]]), (2, 2))
-    assert torch.equal(wide[0, 0], whole[:, 1:].flatten(0, 1))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from world_model.cast import ANEW, COMINGS, CUT_PX, GOES_ON, NOWHERE, PUT_BACK
 from world_model.config import CastConfig
@@ -16,14 +17,11 @@ from world_model.network.finding import (
     COMING_LOGITS,
     GLIMPSE,
     GLIMPSE_CHANNELS,
-    MIDDLE,
     MOVES,
     REACH_PX,
     Finder,
-    box,
     errors,
     glimpses,
-    mark,
     moved,
     split,
 )
@@ -90,12 +88,13 @@ def test_walls_hold_an_actor_in_the_frame_and_pits_in_its_last_row(
     "place", [(14, 20), (0, 0), (3, -2), (39, 46), (-9, 20), (60, 20), (*NOWHERE[:2],)]
 )
 def test_a_glimpse_is_the_pixels_around_a_place_and_blank_outside(place: tuple[int, int]) -> None:
-    pictures = torch.rand(2, *FRAME, 6)
+    pictures = torch.rand(2, 6, CELL**2, *GRID)
     places = torch.tensor([[[14, 20, 0, 0], [*place, 3, 0]], [[*place, 1, 0], [5, 5, 0, 0]]])
     seen = glimpses(pictures, places)
     height, width = (last - first for first, last in GLIMPSE)
     assert seen.shape == (2, 2, GLIMPSE_CHANNELS, height, width)
-    for picture, glimpse in ((pictures[0], seen[0, 1]), (pictures[1], seen[1, 0])):
+    shown = F.pixel_shuffle(pictures.flatten(1, 2), CELL).permute(0, 2, 3, 1)
+    for picture, glimpse in ((shown[0], seen[0, 1]), (shown[1], seen[1, 0])):
         expected = torch.zeros(GLIMPSE_CHANNELS, height, width)
         for row, column in np.ndindex(height, width):
             y, x = place[0] + GLIMPSE[0][0] + row, place[1] + GLIMPSE[1][0] + column
@@ -112,7 +111,7 @@ def finder(stir: Callable[[nn.Module], Finder]) -> Finder:
 def inputs(slots: int = 3, actors: int = 2) -> tuple[Tensor, Tensor, Tensor]:
     """What a finder is given: pictures, actions and the trail of two worlds."""
     generator = torch.Generator().manual_seed(5)
-    shapes = (2, *FRAME, 6), (2, slots, TOKEN)
+    shapes = (2, 6, CELL**2, *GRID), (2, slots, TOKEN)
     pictures, actions = (torch.randn(shape, generator=generator) for shape in shapes)
     trail = torch.randint(8, 20, (2, 3, actors, len(NOWHERE)), generator=generator)
     trail[..., 2] %= DRAWINGS
@@ -152,7 +151,7 @@ def test_what_is_said_is_the_same_wherever_it_happens(finder: Finder) -> None:
         return finder.ask(glimpses(pictures, last), actions[:, 0], last, moves)
 
     told = say(pictures, last)
-    torch.testing.assert_close(say(pictures.roll(2 * CELL, 2), last + aside), told)
+    torch.testing.assert_close(say(pictures.roll(2, -1), last + aside), told)
     assert (say(pictures, last + aside) - told).abs().max() > 1e-2
 
 
@@ -224,32 +223,3 @@ def test_what_is_said_comes_apart_into_moves_coming_and_drawings() -> None:
     assert (rows.argmax() - REACH_PX[0], columns.argmax() - REACH_PX[1]) == (-3, 2)
     assert coming.tolist() == [SURE, -SURE]
     assert (drawings.argmax().item(), len(drawings)) == (1, DRAWINGS)
-
-
-@pytest.fixture
-def places() -> Tensor:
-    """Of two actors in three frames: one there, both, none."""
-    ways = [
-        [(4, 6), NOWHERE[:2]], [(0, -MIDDLE[1]), (8, 1)], [NOWHERE[:2], NOWHERE[:2]],
-    ]  # fmt: skip
-    return torch.tensor([[[[*place, 1, GOES_ON] for place in frame] for frame in ways]])
-
-
-def test_marks_are_at_the_top_middle_of_places_and_none_is_outside(places: Tensor) -> None:
-    marks = mark(places, torch.Size(GRID))
-    assert marks.shape == (1, 3, CELL**2, *GRID)
-    assert marks.sum((2, 3, 4)).tolist() == [[1, 2, 0]]
-    pixels = torch.nn.functional.pixel_shuffle(marks[0], CELL)[:, 0]
-    assert pixels[0].nonzero().tolist() == [[4, 6 + MIDDLE[1]]]
-    assert pixels[1].nonzero().tolist() == [[0, 0], [8, 1 + MIDDLE[1]]]
-
-
-def test_a_box_is_where_a_drawing_may_have_pixels_as_far_as_it_is_in_the_frame(
-    places: Tensor,
-) -> None:
-    boxes = box(places[:, :, :1], torch.Size(GRID))
-    pixels = torch.nn.functional.pixel_shuffle(boxes[0], CELL)[:, 0]
-    expected = torch.zeros(3, *FRAME)
-    expected[0, 4 : 4 + CastConfig.height, 6 : 6 + CastConfig.width] = 1
-    expected[1, : CastConfig.height, : CastConfig.width - MIDDLE[1]] = 1
-    assert torch.equal(pixels, expected)

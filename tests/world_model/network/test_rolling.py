@@ -14,7 +14,7 @@ from world_model.actions import MARKS
 from world_model.cast import COMINGS, NOWHERE
 from world_model.config import WorldConfig
 from world_model.network.attention import Memory
-from world_model.network.dit import RollingDiT, StepOutput
+from world_model.network.dit import Backdrop, RollingDiT, StepOutput
 from world_model.network.rolling import FrameByFrame, RollingStep, RollOut, TickOutput, slide
 from world_model.schedule import raised, window_sigmas
 
@@ -23,39 +23,31 @@ CPU = torch.device("cpu")
 
 
 def test_a_slide_moves_every_frame_one_slot_on_and_noises_it_to_that_slots_level() -> None:
-    sigmas = torch.tensor([0.1, 0.4, 0.7, 1.0])
-    x0, noise = torch.randn(BATCH, 3, 5, 2, 3), torch.randn(BATCH, 4, 5, 2, 3)
+    sigmas = torch.tensor([0.0, 0.4, 0.7, 1.0])
+    x0, noise = torch.randn(2, BATCH, 3, 5, 2, 3)
     slid = slide(x0, sigmas, noise)
-    for slot, sigma in enumerate((0.1, 0.4, 0.7)):
-        expected = (1 - sigma) * x0[:, slot] + sigma * noise[:, slot]
+    for slot, sigma in enumerate((0.4, 0.7)):
+        expected = (1 - sigma) * x0[:, slot + 1] + sigma * noise[:, slot]
         torch.testing.assert_close(slid[:, slot], expected)
-    torch.testing.assert_close(slid[:, 3], noise[:, 3], rtol=0, atol=0)
-
-
-def test_noise_is_laid_on_what_the_network_sees_and_details_fade_without() -> None:
-    sigmas = torch.tensor([0.1, 0.5, 1.0])
-    x0, noise = torch.randn(BATCH, 2, 7, 2, 3), torch.randn(BATCH, 3, 5, 2, 3)
-    slid = slide(x0, sigmas, noise)
-    torch.testing.assert_close(slid[:, :, :5], slide(x0[:, :, :5], sigmas, noise))
-    details = torch.cat([0.9 * x0[:, :1], 0.5 * x0[:, 1:], torch.zeros_like(x0[:, :1])], 1)
-    torch.testing.assert_close(slid[:, :, 5:], details[:, :, 5:])
+    torch.testing.assert_close(slid[:, 2], noise[:, 2], rtol=0, atol=0)
 
 
 class FakeStep:
     """A step that keeps its inputs; finished frames and keys are the number of the call."""
 
     def __init__(self, config: WorldConfig) -> None:
-        self.dit = SimpleNamespace(config=config, remember=self.remember)
+        self.dit = SimpleNamespace(config=config, remember=self.remember, backdrop=self.backdrop)
         self.window = config.window
         self.levels = torch.from_numpy(window_sigmas(config.window))
         self.calls: list[dict[str, Tensor]] = []
 
-    def __call__(self, window: Tensor, sigmas: Tensor, actions: Tensor, noise: Tensor,
-                 memory: Memory, trail: Tensor, cast: Tensor, corners: Tensor | None,
-                 places: Tensor | None) -> TickOutput:  # fmt: skip
+    def __call__(self, previous: Tensor, window: Tensor, sigmas: Tensor, actions: Tensor,
+                 noise: Tensor, memory: Memory, trail: Tensor, cast: Tensor, backdrop: Backdrop,
+                 corners: Tensor | None, places: Tensor | None) -> TickOutput:  # fmt: skip
         config, count = self.dit.config, float(len(self.calls) + 1)
         self.calls.append(
             {
+                "previous": previous,
                 "window": window,
                 "sigmas": sigmas,
                 "actions": actions,
@@ -64,19 +56,34 @@ class FakeStep:
                 "ages": memory.ages,
                 "cast": cast,
                 "trail": trail,
+                "behind": backdrop.behind,
             }
         )
         kv = torch.full((BATCH, config.dit.depth, config.tokens, config.dit.width), count)
         x0 = torch.full((BATCH, config.window.slots, *config.latent_shape), count)
-        x0 = x0 + 0 * window[:, 4:]
-        following = torch.cat([window[:, :2], window[:, 3:4], slide(x0, self.levels, noise)], 1)
+        seen = (x0 + 0 * previous[:, None])[:, :, : window.shape[2]]
+        before = previous[:, None, : window.shape[2]]
+        following = torch.cat([before, slide(seen, self.levels, noise)], 1)
         return TickOutput(x0[:, 0], following, kv, -kv, trail + 1, x0)
 
-    def remember(self, window: Tensor, sigmas: Tensor, actions: Tensor, memory: Memory,
-                 trail: Tensor, corners: Tensor | None) -> tuple[Tensor, Tensor]:  # fmt: skip
+    def backdrop(self, scenery: Tensor, first: Tensor, start: Tensor, cast: Tensor) -> Backdrop:
+        """A sum of all that it is to be made of."""
+        parts = (part.flatten(1).float().sum(1) for part in (scenery, first, start, cast))
+        return Backdrop(torch.zeros(0), sum(parts, torch.zeros(BATCH)))
+
+    def remember(
+        self,
+        previous: Tensor,
+        before: Tensor,
+        action: Tensor,
+        memory: Memory,
+        trail: Tensor,
+        behind: Tensor,
+        corners: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
         config, count = self.dit.config, float(len(self.calls) + 1)
-        told = {"window": window, "actions": actions, "ages": memory.ages, "trail": trail}
-        self.calls.append(told)
+        told = {"previous": previous, "window": before, "actions": action}
+        self.calls.append({**told, "ages": memory.ages, "trail": trail, "behind": behind})
         kv = torch.full((BATCH, config.dit.depth, config.tokens, config.dit.width), count)
         return kv, -kv
 
@@ -100,27 +107,29 @@ def begin(out: RollOut, config: WorldConfig) -> dict[str, Tensor]:
         "trail": torch.randint(0, 20, (BATCH, count, cast.actors, len(NOWHERE))) % len(COMINGS),
         "actions": torch.randn(BATCH, count, len(config.buttons) + MARKS),
         "plan": torch.randn(BATCH, config.window.slots - 1, *latent),
-        "noises": torch.randn(count, BATCH, 1 + config.window.slots, *config.seen_shape),
+        "noise": torch.randn(BATCH, config.window.slots, *config.seen_shape),
     }
     out.start(**given)
     return given
 
 
+def expected_behind(step: FakeStep, given: dict[str, Tensor], trail: Tensor) -> Tensor:
+    """What a session is to know of its first frame, and where actors were in that."""
+    scenery, first, start = given["scenery"], given["frames"][:, 0], trail[:, 0]
+    return step.backdrop(scenery, first, start, given["cast"]).behind
+
+
 def test_start_frames_but_the_last_go_one_by_one_into_the_cache(
     out: RollOut, step: FakeStep, tiny: WorldConfig
 ) -> None:
-    given = begin(out, tiny)
-    sigmas = torch.from_numpy(window_sigmas(tiny.window))
+    given, channels = begin(out, tiny), tiny.codec.channels
+    seen = given["frames"][:, :, :channels]
     assert len(step.calls) == tiny.window.cache_frames
     for i, call in enumerate(step.calls):
-        riding = (1 - sigmas[0]) * given["frames"][:, i]
-        noise = sigmas[0] * given["noises"][i][:, 0]
-        riding[:, : noise.shape[1]] += noise
-        torch.testing.assert_close(call["window"][:, 3], riding)
-        assert torch.equal(call["window"][:, 0], given["scenery"])
-        assert torch.equal(call["window"][:, 1], given["frames"][:, 0])
+        assert torch.equal(call["previous"], given["frames"][:, i])
         before = i if i < 2 else i - 1
-        assert torch.equal(call["window"][:, 2], given["frames"][:, before])
+        assert torch.equal(call["window"][:, 0], seen[:, before])
+        assert torch.equal(call["behind"], expected_behind(step, given, given["trail"]))
         assert torch.equal(call["trail"], given["trail"][:, [0, before, i]])
         assert torch.equal(call["actions"], given["actions"][:, i : i + 1])
     assert (out.index.ages > 0).all()
@@ -133,10 +142,11 @@ def test_the_first_window_is_the_last_frame_and_the_plan_at_their_levels(
 ) -> None:
     given = begin(out, tiny)
     sigmas = torch.from_numpy(window_sigmas(tiny.window))
-    planned = torch.cat([given["frames"][:, -1:], given["plan"]], 1)
-    torch.testing.assert_close(out.window[:, 3:], slide(planned, sigmas, given["noises"][-1]))
-    assert torch.equal(out.window[:, 0], given["scenery"])
-    assert torch.equal(out.window[:, 1:3], given["frames"][:, [0, -2]])
+    seen = slice(tiny.codec.channels)
+    planned = torch.cat([given["frames"][:, -1:], given["plan"]], 1)[:, :, seen]
+    torch.testing.assert_close(out.window[:, 1:], slide(planned, sigmas, given["noise"]))
+    assert torch.equal(out.window[:, 0], given["frames"][:, -2, seen])
+    assert torch.equal(out.previous, given["frames"][:, -1])
     assert torch.equal(out.trail, given["trail"][:, [0, -2, -1]])
 
 
@@ -144,7 +154,7 @@ def test_a_new_action_conditions_all_slots_and_the_one_before_the_previous_frame
     out: RollOut, step: FakeStep, tiny: WorldConfig
 ) -> None:
     given = begin(out, tiny)
-    shape = given["noises"][0].shape
+    shape = given["noise"].shape
     acted = [given["actions"][:, -1], *torch.randn(3, BATCH, len(tiny.buttons) + MARKS)]
     for before, action in pairwise(acted):
         out.tick(action, torch.randn(shape))
@@ -158,9 +168,11 @@ def test_each_tick_gets_the_window_that_the_last_one_left_and_grows_older(
 ) -> None:
     given = begin(out, tiny)
     for _ in range(3):
-        left, trail = out.window, out.trail
-        out.tick(given["actions"][:, 0], torch.randn(given["noises"][0].shape))
+        left, trail, previous = out.window, out.trail, out.previous
+        out.tick(given["actions"][:, 0], out.noise())
         assert step.calls[-1]["window"] is left
+        assert step.calls[-1]["previous"] is previous
+        assert torch.equal(step.calls[-1]["behind"], expected_behind(step, given, trail))
         assert step.calls[-1]["cast"] is given["cast"]
         assert step.calls[-1]["trail"] is trail
         assert torch.equal(out.trail, trail + 1)
@@ -185,7 +197,8 @@ def test_the_trail_is_where_actors_were_at_the_start_and_in_the_two_last_frames(
         out.tick(given["actions"][:, 0], out.noise(), places)
     start, last = given["trail"][:, 0], told[2, :, 0]
     assert torch.equal(out.trail, torch.stack([start, told[1, :, 0], last], 1))
-    action, pictures = given["actions"][:, 0], dit._pictures(out.window[:, 0], out.window[:, 3])
+    action, shown = given["actions"][:, 0], (given["scenery"], out.previous)
+    pictures = torch.cat([dit.painter.pixels(latents) for latents in shown], 1)
     found = dit.finder(pictures, action[:, None], out.trail)[:, 0]
     out.tick(action, out.noise())
     assert torch.equal(out.trail, torch.stack([start, last, found], 1))
@@ -195,8 +208,8 @@ def test_noise_is_drawn_for_the_batch_and_what_the_network_sees(tiny: WorldConfi
     step = FakeStep(tiny)
     whole = RollOut(step, BATCH, CPU)  # type: ignore[arg-type]
     crops = RollOut(step, BATCH, CPU, torch.zeros(BATCH, 2), (1, 2))  # type: ignore[arg-type]
-    assert whole.noise().shape == (BATCH, 1 + tiny.window.slots, *tiny.seen_shape)
-    assert crops.noise(3).shape == (3, BATCH, 1 + tiny.window.slots, tiny.codec.channels, 4, 8)
+    assert whole.noise().shape == (BATCH, tiny.window.slots, *tiny.seen_shape)
+    assert crops.noise().shape == (BATCH, tiny.window.slots, tiny.codec.channels, 4, 8)
     assert crops.noise().std() == pytest.approx(1, abs=0.2)
 
 
@@ -213,10 +226,8 @@ def test_only_worlds_whose_action_is_new_have_their_cleaner_slots_raised(tiny: W
     told = step.calls[-1]
     assert torch.equal(told["sigmas"], torch.stack([sigmas, *[out.sigmas] * (BATCH - 1)]))
     assert torch.equal(told["window"][1:], window[1:])
-    assert torch.equal(told["window"][0, :4], window[0, :4])
-    expected, seen = keep * window[0, 4:], noise.shape[2]
-    expected[:, :seen] += add * noise[0, 1:]
-    torch.testing.assert_close(told["window"][0, 4:], expected)
+    assert torch.equal(told["window"][0, 0], window[0, 0])
+    torch.testing.assert_close(told["window"][0, 1:], keep * window[0, 1:] + add * noise[0])
     out.tick(action, out.noise())
     assert torch.equal(step.calls[-1]["sigmas"], out.sigmas.expand(BATCH, -1)), "held by now"
 
@@ -227,24 +238,27 @@ def test_the_levels_after_a_pass_are_the_staircases_whatever_those_before_it(
     step = RollingStep(dit)
     out = RollOut(step, BATCH, CPU)
     given = begin(out, tiny)
-    window, noise, levels = out.window, torch.randn(given["noises"][0].shape), out.sigmas
+    window, noise, levels = out.window, out.noise(), out.sigmas
     higher = torch.cat([levels[:1], levels[1:].clamp(min=0.9)]).expand(BATCH, -1)
     actions = given["actions"][:, :1].expand(-1, len(levels), -1)
     memory = Memory(out.cache_k, out.cache_v, torch.from_numpy(out.index.ages))
     with torch.no_grad():
-        result = step(window, higher, actions, noise, memory, out.trail, out.cast)
-        plain = step(window, levels, actions, noise, memory, out.trail, out.cast)
-    torch.testing.assert_close(result.window[:, 3:], slide(result.x0, levels, noise))
+        backdrop = dit.backdrop(out.scenery, out.first, out.trail[:, 0], out.cast)
+        seen = actions, noise, memory, out.trail, out.cast, backdrop
+        result = step(out.previous, window, higher, *seen)
+        plain = step(out.previous, window, levels, *seen)
+    slid = slide(result.x0[:, :, : tiny.codec.channels], levels, noise)
+    torch.testing.assert_close(result.window[:, 1:], slid)
     assert not torch.equal(result.x0, plain.x0), "but the pass is told"
 
 
 def test_gradients_stay_within_a_tick(tiny: WorldConfig, dit: RollingDiT) -> None:
     out = RollOut(RollingStep(dit), BATCH, CPU)
     given = begin(out, tiny)
-    noise = torch.randn(given["noises"][0].shape)
+    noise = out.noise()
     first = out.tick(given["actions"][:, 0], noise)
     assert first.x0.requires_grad
-    for kept in (out.window, out.cache_k, out.cache_v):
+    for kept in (out.previous, out.window, out.cache_k, out.cache_v):
         assert not kept.requires_grad
 
 
@@ -254,12 +268,11 @@ def test_the_head_a_tick_returns_is_the_first_slots_clean_frame(
     out = RollOut(RollingStep(dit), BATCH, CPU)
     given = begin(out, tiny)
     with torch.no_grad():
-        result = out.tick(given["actions"][:, 0], torch.zeros(given["noises"][0].shape))
+        result = out.tick(given["actions"][:, 0], out.noise())
     assert torch.equal(result.head, result.x0[:, 0])
-    context = 1 - tiny.window.context_sigma
-    torch.testing.assert_close(result.window[:, 3], context * result.head)
-    assert torch.equal(result.window[:, 0], given["scenery"])
-    assert torch.equal(result.window[:, 1], given["frames"][:, 0])
+    assert torch.equal(out.previous, result.head)
+    before = given["frames"][:, -1, : tiny.codec.channels]
+    assert torch.equal(result.window[:, 0], before)
 
 
 def test_playing_a_window_is_a_tick_under_its_first_key(tiny: WorldConfig, dit: RollingDiT) -> None:
@@ -284,9 +297,10 @@ def test_frame_by_frame_draws_each_from_noise_at_all_levels_of_the_window(
     given = begin_frame_by_frame(out, tiny)
     slots, calls, step = tiny.window.slots, [], dit.step
 
-    def traced(window: Tensor, sigmas: Tensor, actions: Tensor, *more: Tensor) -> StepOutput:
-        result = step(window, sigmas, actions, *more)
-        calls.append((window, sigmas, actions, torch.is_grad_enabled(), result.x0))
+    def traced(previous: Tensor, window: Tensor, sigmas: Tensor, actions: Tensor,
+               *more: Tensor) -> StepOutput:  # fmt: skip
+        result = step(previous, window, sigmas, actions, *more)
+        calls.append((previous, sigmas, actions, torch.is_grad_enabled(), result.x0))
         return result
 
     monkeypatch.setattr(dit, "step", traced)
@@ -301,8 +315,8 @@ def test_frame_by_frame_draws_each_from_noise_at_all_levels_of_the_window(
         passes = calls[tick * slots : (tick + 1) * slots]
         assert [float(sigmas[1]) for _, sigmas, *_ in passes] == pytest.approx(levels)
         assert [graded for *_, graded, _ in passes] == [False] * (slots - 1) + [True]
-        for window, _, actions, *_ in passes:
-            assert torch.equal(window[:, 3], finished)
+        for previous, _, actions, *_ in passes:
+            assert torch.equal(previous, finished)
             assert torch.equal(actions[:, 1], keys[:, tick])
         assert torch.equal(passes[-1][-1][:, 0], x0[:, tick])
         finished = x0[:, tick].detach()

@@ -87,7 +87,7 @@ def test_a_world_that_tracks_goes_on_to_the_end_of_its_episode_on_its_own_output
     lesson = group.advance(rng)
     for _ in range(TICKS):
         assert group.out is not None
-        assert torch.equal(group.out.window[:, 3], lesson.x0[:, 0].detach())
+        assert torch.equal(group.out.previous, lesson.x0[:, 0].detach())
         episodes, now, done = group.episodes.copy(), group.now.copy(), group.done.copy()
         np.testing.assert_array_equal(done, now > TICKS)
         lesson = group.advance(rng)
@@ -122,7 +122,7 @@ def test_what_is_adopted_goes_on_as_if_it_had_played_here(
                   torch.randint(0, 9, (batch, count, cast.actors, len(NOWHERE))) % len(COMINGS),
                   torch.randn(batch, count, 6),
                   torch.randn(batch, slots - 1, *size),
-                  out.noise(count))  # fmt: skip
+                  out.noise())  # fmt: skip
         return out
 
     old, new = begun(3), begun(2)

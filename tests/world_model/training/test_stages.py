@@ -53,7 +53,7 @@ def test_a_bundle_serves_as_well(tmp_path: Path, tiny: WorldConfig) -> None:
     for pair in ((bundle, runs[1]), (runs[0], bundle), (bundle, bundle)):
         _, dit = load_dit(*pair)
         assert dit.finder.say.bias.unique().item() == 12
-        assert dit.tell.bias.unique().item() == 2
+        assert dit.readout.tell.bias.unique().item() == 2
 
 
 def test_a_run_of_something_else_is_no_world_and_no_finder(
