@@ -3,7 +3,7 @@ torch backend runs."""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,6 @@ from world_model.network.dit import Backdrop, RollingDiT
 from world_model.network.rolling import RollingStep
 
 STEP_OUTPUTS = ("head", "next_window", "k", "v", "next_trail")
-BACKDROP_OUTPUTS = Backdrop._fields
 
 
 class StepGraph(nn.Module):
@@ -35,8 +34,7 @@ class StepGraph(nn.Module):
 
 
 class BackdropGraph(nn.Module):
-    """What a session starts with: inputs as of `backdrop_inputs`, outputs as of
-    `BACKDROP_OUTPUTS`."""
+    """What a session starts with: inputs as of `graphs_of`."""
 
     def __init__(self, dit: RollingDiT) -> None:
         super().__init__()
@@ -77,8 +75,7 @@ def step_inputs(config: WorldConfig) -> dict[str, Tensor]:
     }
 
 
-def backdrop_inputs(config: WorldConfig) -> dict[str, Tensor]:
-    """Return zeros of the shapes that `backdrop` takes, in its order."""
+def _backdrop_inputs(config: WorldConfig) -> dict[str, Tensor]:
     step = step_inputs(config)
     latents = torch.zeros(1, *config.latent_shape)
     return {
@@ -86,4 +83,24 @@ def backdrop_inputs(config: WorldConfig) -> dict[str, Tensor]:
         "first": latents.clone(),
         "start": step["trail"][:, 0],
         "cast": step["cast"],
+    }
+
+
+class Graph(NamedTuple):
+    """A graph, zeros of the shapes that it takes, in its order, and the names of what it makes."""
+
+    module: nn.Module
+    inputs: dict[str, Tensor]
+    outputs: tuple[str, ...]
+
+
+def graphs_of(config: WorldConfig, dit: RollingDiT) -> dict[str, Graph]:
+    """Return all graphs of a world, see `world_model.backend`."""
+    codec, latents = dit.painter.codec, torch.zeros(1, *config.latent_shape)
+    frame = torch.zeros(1, *config.frame_shape, dtype=torch.uint8)
+    return {
+        "step": Graph(StepGraph(dit), step_inputs(config), STEP_OUTPUTS),
+        "decode": Graph(CodecGraph(codec, "decode"), {"latents": latents}, ("frame",)),
+        "encode": Graph(CodecGraph(codec, "encode"), {"frame": frame}, ("latents",)),
+        "backdrop": Graph(BackdropGraph(dit), _backdrop_inputs(config), Backdrop._fields),
     }

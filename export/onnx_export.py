@@ -21,15 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from export.binding import SCOPES
-from export.graphs import (
-    BACKDROP_OUTPUTS,
-    STEP_OUTPUTS,
-    BackdropGraph,
-    CodecGraph,
-    StepGraph,
-    backdrop_inputs,
-    step_inputs,
-)
+from export.graphs import Graph, graphs_of
 from world_model.bundle import CONFIG_FILE, read_config
 from world_model.config import WorldConfig
 from world_model.errors import WorldError
@@ -46,17 +38,10 @@ def write_bundle(config: WorldConfig, dit: RollingDiT, directory: Path) -> None:
     """Write config, float16 weights and the graphs of a trained world to `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
     dit = round_weights(dit)
-    codec = dit.painter.codec
     named = {name: _halved(t).contiguous() for name, t in dit.state_dict().items()}
     save_file(named, directory / WEIGHTS_FILE)
-    frame, latents = torch.zeros(1, *config.frame_shape), torch.zeros(1, *config.latent_shape)
-    graphs = {
-        "step": step_graph(config, dit),
-        "decode": _graph(CodecGraph(codec, "decode"), {"latents": latents}, ["frame"]),
-        "encode": _graph(CodecGraph(codec, "encode"), {"frame": frame.byte()}, ["latents"]),
-        "backdrop": _graph(BackdropGraph(dit), backdrop_inputs(config), list(BACKDROP_OUTPUTS)),
-    }
-    for name, model in graphs.items():
+    for name, graph in graphs_of(config, dit).items():
+        model = _exported(graph)
         onnx.checker.check_model(halve_weights(model))
         (directory / f"{name}.onnx").write_bytes(model.SerializeToString())
     (directory / CONFIG_FILE).write_text(json.dumps(config.to_dict(), indent=2) + "\n")
@@ -123,16 +108,15 @@ def _halved(tensor: Tensor) -> Tensor:
 
 def step_graph(config: WorldConfig, dit: RollingDiT) -> onnx.ModelProto:
     """Export one tick of the window, float32 weights."""
-    inputs = step_inputs(config)
-    return _graph(StepGraph(dit), inputs, list(STEP_OUTPUTS))
+    return _exported(graphs_of(config, dit)["step"])
 
 
-def _graph(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str]) -> onnx.ModelProto:
+def _exported(graph: Graph) -> onnx.ModelProto:
     program = torch.onnx.export(
-        module.eval(),
-        tuple(inputs.values()),
-        input_names=list(inputs),
-        output_names=outputs,
+        graph.module.eval(),
+        tuple(graph.inputs.values()),
+        input_names=list(graph.inputs),
+        output_names=list(graph.outputs),
         opset_version=OPSET,
         dynamo=True,
         optimize=True,

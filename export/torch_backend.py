@@ -15,19 +15,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from export.device_timer import DeviceTimer
-from export.graphs import (
-    BACKDROP_OUTPUTS,
-    STEP_OUTPUTS,
-    BackdropGraph,
-    CodecGraph,
-    StepGraph,
-    backdrop_inputs,
-    step_inputs,
-)
+from export.graphs import graphs_of
 from export.onnx_export import read_network
 from world_model.accelerator import Accelerator, NoAccelerator
 from world_model.backend import Buffers, Operator
@@ -47,25 +39,16 @@ class TorchBackend:
         compiled: bool = False,
     ) -> None:
         config, dit = read_network(directory)
-        codec = dit.painter.codec
         self.name = "torch-compiled" if compiled else "torch"
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if threads:
             torch.set_num_threads(threads)
         torch.set_flush_denormal(True)  # as ONNX Runtime does, see `session_options`
-        self._orders = {"step": (tuple(step_inputs(config)), STEP_OUTPUTS),
-                        "decode": (("latents",), ("frame",)),
-                        "encode": (("frame",), ("latents",)),
-                        "backdrop": (tuple(backdrop_inputs(config)), BACKDROP_OUTPUTS)}  # fmt: skip
-        graphs: dict[str, nn.Module] = {
-            "step": StepGraph(dit),
-            "decode": CodecGraph(codec, "decode"),
-            "encode": CodecGraph(codec, "encode"),
-            "backdrop": BackdropGraph(dit),
-        }
+        graphs = graphs_of(config, dit)
+        self._orders = {name: (tuple(g.inputs), g.outputs) for name, g in graphs.items()}
+        modules = {name: g.module.to(self._device).eval() for name, g in graphs.items()}
         self._graphs = {
-            name: torch.compile(graph) if compiled else graph
-            for name, graph in ((n, g.to(self._device).eval()) for n, g in graphs.items())
+            name: torch.compile(module) if compiled else module for name, module in modules.items()
         }
 
         self._timer = _cuda_timer() if self._device.type == "cuda" else None
