@@ -53,7 +53,7 @@ def export() -> None:
     help="Length of the parity roll-out.",
 )
 def export_bundle(*, world_dir: Path, finder_dir: Path, out: Path, name: str, ticks: int) -> None:
-    """Write the graphs `step`, `decode` and `encode`, and prove them equal to torch.
+    """Write the graphs of a trained world, and prove them equal to torch.
 
     Exits 1 if ONNX Runtime and torch differ by more than a hundredth after the roll-out.
     """
