@@ -63,9 +63,11 @@ class HostTicks:
             for name, shape in config.backdrop_shapes.items()
         }
         seen: dict[str, NDArray[Any]] = {
-            "scenery": self.scenery, "first": self.previous, "cast": self.cast,
-        }  # fmt: skip
-        seen["start"] = self.trail[:, 0]
+            "scenery": self.scenery,
+            "first": self.previous,
+            "start": self.trail[:, 0],
+            "cast": self.cast,
+        }
         self._settle = backend.bind("backdrop", seen, self._backdrop)
         self._steps = self._bind_steps(backend, ages)
         latents, frame = {"latents": self.latents}, {"frame": self.pixels}
