@@ -158,8 +158,9 @@ def test_a_teacher_is_distilled_into_a_world_that_plays(workshop: Workshop) -> N
     assert state["task"] == "distill"
     learned = {name for values in state["history"] for name in values}
     assert {"critic_mse", "matching", "head_mse"} <= learned, "both have learned"
-    student = groups["final"]["student.tell.weight"]
-    assert not torch.equal(student, load_checkpoint(workshop.trained)[0]["final"]["tell.weight"])
+    student = groups["final"]["student.readout.tell.weight"]
+    before = load_checkpoint(workshop.trained)[0]["final"]["readout.tell.weight"]
+    assert not torch.equal(student, before)
     runs = "--world", root / "distilled", "--finder", workshop.bundle
     said = workshop.make("export", *runs, "--out", root / "worlds" / "polished", "--ticks", "4")
     assert "max abs error" in said
