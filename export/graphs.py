@@ -77,13 +77,8 @@ def step_inputs(config: WorldConfig) -> dict[str, Tensor]:
 
 def _backdrop_inputs(config: WorldConfig) -> dict[str, Tensor]:
     step = step_inputs(config)
-    latents = torch.zeros(1, *config.latent_shape)
-    return {
-        "scenery": latents,
-        "first": latents.clone(),
-        "start": step["trail"][:, 0],
-        "cast": step["cast"],
-    }
+    frames = {name: torch.zeros_like(step["previous"]) for name in ("scenery", "first")}
+    return {**frames, "start": step["trail"][:, 0], "cast": step["cast"]}
 
 
 class Graph(NamedTuple):

@@ -1,10 +1,10 @@
 """Writes a world bundle: the four fixed-shape ONNX graphs, the weights, and the config.
 
 `step` is one tick of the window, `decode` and `encode` the codec, `backdrop` what a session has of
-its first frame. Weights are rounded to float16
-and kept so, with a cast in front of each use (folded away when a session loads), which halves the
-bundle; torch parity is measured against the same rounded weights. The codec's basis is not rounded:
-what a world copies goes through it at every tick, for hours.
+its first frame. Weights are rounded to float16 and kept so, with a cast in front of each use
+(folded away when a session loads), which halves the bundle; torch parity is measured against the
+same rounded weights. The codec's basis is not rounded: what a world copies goes through it at every
+tick, for hours.
 """
 
 from __future__ import annotations

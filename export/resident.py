@@ -2,8 +2,8 @@
 
 Two windows, two trails and two finished frames take turns as input and output, keys and values are
 written where the cache has room (see `ring`), and the head goes from `step` to `decode` where it
-lies. Each state of
-these turns is recorded once; after that a tick is one launch, and nothing is allocated.
+lies. Each state of these turns is recorded once; after that a tick is one launch, and nothing is
+allocated.
 """
 
 from __future__ import annotations

@@ -13,13 +13,12 @@ from typing import Final
 
 import torch
 
-from export.graphs import STEP_OUTPUTS, CodecGraph, StepGraph, step_inputs
+from export.graphs import graphs_of
 from export.onnx_export import read_network
+from export.resident import NEW, TURNS, UP
 from world_model.backend import Buffers, Frame, Operator
 from world_model.errors import BackendError
 
-UP: Final = ("actions", "noise", "ages")
-NEW: Final = {"cache_k": "k", "cache_v": "v"}
 WARM_UP_RUNS: Final = 3
 
 Work = Callable[[], object]
@@ -34,9 +33,12 @@ class TorchTicks:
 
     def __init__(self, directory: Path, device: torch.device, record: Record) -> None:
         config, dit = read_network(directory)
-        self._step = StepGraph(dit).to(device).eval()
-        self._decode = CodecGraph(dit.painter.codec, "decode").to(device).eval()
-        self._given = {name: value.to(device) for name, value in step_inputs(config).items()}
+        graphs = graphs_of(config, dit)
+        self._step, self._decode = (
+            graphs[name].module.to(device).eval() for name in ("step", "decode")
+        )
+        self._made = graphs["step"].outputs
+        self._given = {name: value.to(device) for name, value in graphs["step"].inputs.items()}
         self._frame = torch.zeros(1, *config.frame_shape, dtype=torch.uint8, device=device)
         shape = self._given["cache_k"][:, :, 0].shape
         self._new = {name: torch.zeros(shape, device=device) for name in NEW.values()}
@@ -90,13 +92,12 @@ class TorchTicks:
 
     def _advance(self) -> None:
         """Run a tick from and into memory that stays where it is."""
-        made = dict(zip(STEP_OUTPUTS, self._step(*self._given.values()), strict=True))
+        made = dict(zip(self._made, self._step(*self._given.values()), strict=True))
         self._frame.copy_(self._decode(made["head"]))
         for name, new in self._new.items():
             new.copy_(made[name])
-        self._given["previous"].copy_(made["head"])
-        self._given["window"].copy_(made["next_window"])
-        self._given["trail"].copy_(made["next_trail"])
+        for name, following in TURNS.items():
+            self._given[name].copy_(made[following])
 
 
 def open_torch_ticks(directory: Path) -> TorchTicks:

@@ -17,7 +17,8 @@ from world_model.network.codec import CELL, LATENT_SCALE
 PIXELS = CELL**2
 MIDDLE = (CastConfig.height // 2, CastConfig.width // 2)
 """The pixel of a drawing that marks where it is."""
-PLAYER, OTHERS = range(2)
+PLAYER, OTHERS, BOX = range(3)
+"""The planes of `Laid.shapes`."""
 _RANKS = 4096
 """More than there are rows of pixels, drawings or actors."""
 
@@ -53,7 +54,7 @@ def lay(cast: Tensor, places: Tensor, grid: torch.Size, pictured: int | None = N
     visible = inside & (opacity * (1 - covered) > 0)
     first = slice(pictured)
     picture = _put(colours[:, first].movedim(3, 2), index[:, first], visible[:, first], grid)
-    at = torch.cat([_in_planes(index, grid), index[:, :, :1] + 2 * _size(grid)], 2)
+    at = torch.cat([_in_planes(index, grid), index[:, :, :1] + BOX * _size(grid)], 2)
     seen = torch.cat([visible, inside[:, :, :1]], 2)
     shapes = _put(torch.ones_like(at, dtype=cast.dtype)[:, :, None], at, seen, grid, planes=3)
     return Laid(picture, shapes)

@@ -289,10 +289,12 @@ class FrameByFrame(RollOut):
         raising: Tensor | None = None,  # noqa: ARG002
     ) -> TickOutput:
         """Advance by one frame; nothing is raised, as every frame begins as pure noise."""
+        with torch.no_grad():
+            actions, seen = self._actions(action), (*self._seen(), self.corners, places)
         for sigmas, lower in pairwise(self.levels):
             with torch.no_grad():
-                inputs = self.previous, self.window, sigmas, self._actions(action), *self._seen()
-                x0 = self.step.dit.step(*inputs, self.corners, places).x0[:, :, : noise.shape[2]]
+                out = self.step.dit.step(self.previous, self.window, sigmas, actions, *seen)
+            x0 = out.x0[:, :, : noise.shape[2]]
             slot = noised(x0, lower[1:].expand(x0.shape[:2]), noise.shape[2])
             self.window = torch.cat([self.window[:, :1], slot], 1)
         return self._advance(action, self.levels[-1], noise, places)
